@@ -1,0 +1,106 @@
+// The Runtime seam: token ids in, logits or sampled tokens out. A runtime owns KV memory and its reuse; it knows no text.
+// What a runtime cannot do it says in `info`, and refuses with a typed error when asked all the same.
+import type { EngineError } from "../base/errors.ts";
+import type { SamplingPlan, SamplingStepName } from "../sampling/plan.ts";
+
+declare const sequenceBrand: unique symbol;
+declare const stepBrand: unique symbol;
+/** One sequence: token ids with their KV. */
+export type SequenceId = number & { readonly [sequenceBrand]: true };
+/** One submitted step, for rows that follow it. */
+export type StepId = number & { readonly [stepBrand]: true };
+
+export interface RuntimeInfo {
+  readonly vocabSize: number;
+  /** Most tokens that one sequence may hold. */
+  readonly contextLength: number;
+  readonly maxSequences: number;
+  /** Most tokens in one step, by stage. */
+  readonly maxRows: { readonly prefill: number; readonly decode: number };
+  /** The sampling steps that it can do itself; with all those of a plan in here, `want: "sample"` is allowed. */
+  readonly samplingSteps: readonly SamplingStepName[];
+  readonly capabilities: ReadonlySet<RuntimeCapability>;
+  /** Whatever can change a bit of the output: adapter, features, kernels, formats. Part of `system_fingerprint`. */
+  readonly fingerprint: Readonly<Record<string, string>>;
+}
+
+/** `logits`: full rows · `sample`, `verify`, `sampledBy`, `embeddings`, `logprobs`: see Row · `match`: finds held prefixes. */
+export type RuntimeCapability = "logits" | "logprobs" | "sample" | "verify" | "sampledBy" | "embeddings" | "match";
+
+export type RowInput =
+  | { readonly ids: ArrayLike<number> }
+  /** The token that an earlier, perhaps unfinished step sampled for this sequence. */
+  | { readonly sampledBy: StepId }
+  | {
+      /** [rows, hiddenSize] */
+      readonly embeddings: Float32Array;
+      /** Stands for the embeddings in the prefix hash chain. */
+      readonly contentHash: string;
+      readonly positions: ArrayLike<number>;
+      readonly attention: "causal" | "bidirectional";
+    };
+
+export type RowWant =
+  | "none"
+  | "sample"
+  | "verify"
+  | { readonly logits: true; readonly at: "last" | "all" }
+  /** The best `logprobs` tokens of each position, by raw log-softmax. */
+  | { readonly logprobs: number; readonly at: "last" | "all" };
+
+/** Consecutive tokens of one sequence. */
+export interface Row {
+  readonly sequence: SequenceId;
+  readonly input: RowInput;
+  readonly plan?: SamplingPlan;
+  /** Allowed tokens, one bit each, low bit first: [ceil(vocabSize / 32)]. */
+  readonly mask?: Uint32Array;
+  readonly want: RowWant;
+}
+
+/**
+ * One step is one pass of one kernel family: `decode` (1 to 16 tokens in all, decode and verify rows) takes the mat-vec
+ * family, `prefill` the mat-mul family, even for a single token. No output depends on what else is in the batch.
+ */
+export interface StepBatch {
+  readonly stage: "prefill" | "decode";
+  readonly rows: readonly Row[];
+}
+
+export interface RowResult {
+  /** One array of [vocabSize] for each wanted position, in order. The caller owns them. */
+  readonly logits?: readonly Float32Array[];
+  /** For each wanted position, best first. */
+  readonly logprobs?: readonly (readonly { readonly token: number; readonly logprob: number }[])[];
+  /** Sampled or accepted tokens. */
+  readonly tokens?: readonly number[];
+}
+
+export interface StepResult {
+  readonly step: StepId;
+  /** In the order of the batch's rows. */
+  readonly rows: readonly RowResult[];
+}
+
+export interface Runtime {
+  readonly info: RuntimeInfo;
+  /** Resolves, never rejects, when the runtime can no longer work: `device_lost`, `worker_crashed`. */
+  readonly lost: Promise<EngineError>;
+  /** A new, empty sequence. @throws EngineError `out_of_memory` when `maxSequences` are open, `disposed` */
+  open(): SequenceId;
+  /** A sequence that already holds the longest known prefix of `ids`; `length` tokens of it need no prefill. */
+  match(ids: ArrayLike<number>, isolation: string): Promise<{ sequence: SequenceId; length: number }>;
+  /**
+   * Appends the rows to their sequences and computes what they want. May be called before earlier steps have settled;
+   * steps take effect in call order.
+   * @throws EngineError `context_length_exceeded`, `out_of_memory`, `device_lost`, `numeric_fault`, `aborted`,
+   *   `unsupported_parameter` for a capability that `info` lacks, `disposed`
+   */
+  step(batch: StepBatch, signal?: AbortSignal): Promise<StepResult>;
+  /** A new sequence with the same content; pages are shared until one side writes. */
+  fork(sequence: SequenceId): Promise<SequenceId>;
+  /** Cuts to `length` tokens; returns the length really kept, which may be less where state cannot be cut anywhere. */
+  rewind(sequence: SequenceId, length: number): Promise<number>;
+  free(sequence: SequenceId): void;
+  dispose(): void;
+}
