@@ -1,0 +1,110 @@
+// StepBatch -> the arrays that kernels read, after every check that a runtime owes its caller. Shared by all runtimes
+// with paged KV: a batch is refused whole, with nothing changed, or its positions are taken and the plan is carried out.
+import { EngineError, throwIfAborted } from "../base/errors.ts";
+import { invariant } from "../base/invariant.ts";
+import type { KvPages, PageCopy } from "./kv-pages.ts";
+import type { Row, RowResult, RuntimeCapability, RuntimeInfo, StepBatch } from "./runtime.ts";
+
+export interface StepPlan {
+  /** Token rows of the step. */
+  readonly rowCount: number;
+  /** [rowCount, 4]: token id, position, offset of the sequence's page table in `pages`, 0. */
+  readonly rows: Uint32Array<ArrayBuffer>;
+  /** Page tables of the batch's sequences, one after the other. */
+  readonly pages: Uint32Array<ArrayBuffer>;
+  /** Token rows whose logits are wanted, ascending. */
+  readonly wanted: Uint32Array<ArrayBuffer>;
+  /** How many of `wanted` belong to each row of the batch. */
+  readonly wantedPerRow: readonly number[];
+  /** To be performed in every layer before the step writes. */
+  readonly copies: readonly PageCopy[];
+}
+
+/**
+ * Checks the batch and appends its tokens to their sequences.
+ * @throws EngineError `aborted`, `unsupported_parameter`, `budget_exceeded`, `invalid_request`, `context_length_exceeded`,
+ *   `out_of_memory`; nothing has changed then
+ */
+export function planStep(batch: StepBatch, kv: KvPages, info: RuntimeInfo, signal?: AbortSignal): StepPlan {
+  throwIfAborted(signal);
+  for (const row of batch.rows) refuseUnsupported(row, info.capabilities);
+  const ids = batch.rows.map((row) => checkedIds(row, info.vocabSize));
+  const rowCount = ids.reduce((sum, part) => sum + part.length, 0);
+  const limit = info.maxRows[batch.stage];
+  if (rowCount > limit)
+    throw new EngineError("budget_exceeded", `A ${batch.stage} step takes up to ${limit} tokens, not ${rowCount}.`, {
+      details: { budget: `tokens of a ${batch.stage} step`, limit },
+    });
+
+  const starts = batch.rows.map((row) => kv.length(row.sequence));
+  ids.forEach((part, index) => {
+    const length = starts[index]! + part.length;
+    if (length > info.contextLength)
+      throw new EngineError(
+        "context_length_exceeded",
+        `The model holds ${info.contextLength} tokens, and this sequence would have ${length}; shorten the conversation.`,
+        { details: { contextLength: info.contextLength, promptTokens: length } },
+      );
+  });
+  const copies = kv.append(batch.rows.map((row, index) => ({ sequence: row.sequence, count: ids[index]!.length })));
+
+  const rows = new Uint32Array(rowCount * 4);
+  const pages: number[] = [];
+  const wanted: number[] = [];
+  const wantedPerRow: number[] = [];
+  let at = 0;
+  batch.rows.forEach((row, index) => {
+    const part = ids[index]!;
+    part.forEach((id, offset) => {
+      rows.set([id, starts[index]! + offset, pages.length, 0], (at + offset) * 4);
+    });
+    pages.push(...kv.table(row.sequence));
+    const count = typeof row.want === "string" ? 0 : row.want.at === "all" ? part.length : 1;
+    for (let offset = part.length - count; offset < part.length; offset++) wanted.push(at + offset);
+    wantedPerRow.push(count);
+    at += part.length;
+  });
+  return {
+    rowCount,
+    rows,
+    pages: Uint32Array.from(pages),
+    wanted: Uint32Array.from(wanted),
+    wantedPerRow,
+    copies,
+  };
+}
+
+/** Deals the wanted rows' logits, in the plan's order, to the rows of the batch. */
+export function dealLogits(plan: StepPlan, logits: readonly Float32Array[]): RowResult[] {
+  invariant(logits.length === plan.wanted.length, `${logits.length} rows of logits for ${plan.wanted.length} wanted`);
+  let at = 0;
+  return plan.wantedPerRow.map((count) => {
+    at += count;
+    return count === 0 ? {} : { logits: logits.slice(at - count, at) };
+  });
+}
+
+/** The refusal of what `info` does not list. */
+export function unsupported(capability: RuntimeCapability): EngineError<"unsupported_parameter"> {
+  return new EngineError("unsupported_parameter", `This runtime cannot do "${capability}"; its info says what it can.`);
+}
+
+function refuseUnsupported(row: Row, capabilities: ReadonlySet<RuntimeCapability>): void {
+  const asked: RuntimeCapability[] = [];
+  if ("sampledBy" in row.input) asked.push("sampledBy");
+  if ("embeddings" in row.input) asked.push("embeddings");
+  if (row.want === "sample" || row.want === "verify") asked.push(row.want);
+  else if (row.want !== "none") asked.push("logits" in row.want ? "logits" : "logprobs");
+  const missing = asked.find((capability) => !capabilities.has(capability));
+  if (missing) throw unsupported(missing);
+}
+
+function checkedIds(row: Row, vocabSize: number): number[] {
+  invariant("ids" in row.input, "planStep takes token ids; other inputs need a runtime that resolves them first");
+  const ids = Array.from(row.input.ids);
+  invariant(ids.length > 0, "a row of a step has at least one token");
+  const strange = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
+  if (strange !== undefined)
+    throw new EngineError("invalid_request", `Token ${strange} is not in the model's vocabulary of ${vocabSize}.`);
+  return ids;
+}
