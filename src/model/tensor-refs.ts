@@ -41,7 +41,11 @@ export function createTensorRefs(tensors: Gguf["tensors"]): TensorRefs {
   function matrix(tensor: string, rows: number, columns: number): MatrixRef {
     const info = find(tensor);
     expectShape(info, [columns, rows]);
-    if (!formatOf(info.format)) throw unsupportedFormat(info, SUPPORTED_FORMATS);
+    if (!formatOf(info.format))
+      throw unsupportedFormat(
+        info,
+        SUPPORTED_FORMATS.map(({ name }) => name),
+      );
     if (columns % COLUMN_GROUP !== 0)
       throw new EngineError(
         "unsupported_format",
