@@ -1,0 +1,52 @@
+// The adapters that GPU tests run on: each CPU driver of Vulkan found here. An absent one is a skipped suite with its reason.
+import { afterAll, describe } from "vitest";
+import { listCpuDrivers, openDawn } from "../../scripts/dawn.ts";
+import type { Device, DeviceOptions } from "../../src/gpu/device.ts";
+import { openDevice } from "../../src/gpu/device.ts";
+
+export interface TestAdapter {
+  readonly name: string;
+  readonly gpu: () => Promise<GPU>;
+  /** One device for the whole file, opened at first use. */
+  readonly device: () => Promise<Device>;
+  /** A device of its own, for tests that break it. */
+  readonly open: (options?: DeviceOptions) => Promise<Device>;
+}
+
+/** Runs `suite` once for each adapter; use inside it `await adapter.device()`. */
+export function describeAdapters(title: string, suite: (adapter: TestAdapter) => void): void {
+  for (const driver of listCpuDrivers()) {
+    if (driver.manifest === undefined) {
+      describe.skip(`${title} on ${driver.name} (absent: ${driver.install})`, () => suite(testAdapter(driver.name)));
+      continue;
+    }
+    describe(`${title} on ${driver.name}`, () => suite(testAdapter(driver.name)));
+  }
+}
+
+const opened = new Map<string, Promise<GPU>>();
+
+function testAdapter(name: string): TestAdapter {
+  const gpu = () => {
+    let promise = opened.get(name);
+    if (!promise) {
+      promise = openDawn({ adapter: name }).then((dawn) => dawn.gpu);
+      opened.set(name, promise);
+    }
+    return promise;
+  };
+  const open = async (options?: DeviceOptions) => openDevice(await gpu(), options);
+  let shared: Promise<Device> | undefined;
+  afterAll(async () => {
+    (await shared)?.dispose();
+  });
+  return {
+    name,
+    gpu,
+    open,
+    device() {
+      shared ??= open();
+      return shared;
+    },
+  };
+}
