@@ -1,0 +1,13 @@
+
+// Q4_0: one vector of nibbles a group; the extra holds d of two groups.
+const GROUPS_PER_UNIT = 2u;
+const QUANT_VECTORS = 2u;
+const EXTRA_WORDS = 1u;
+const HAS_OFFSET = true;
+const RAW_SCALE = BYTE_SCALE;
+
+fn load_group(unit: u32, lane: u32, group: u32) -> Group {
+  let q = vector_of(unit, lane, group);
+  let d = half_of(extra_of(unit, lane, 0u), group);
+  return group_of_bytes(low_nibbles(q), high_nibbles(q), d, -8.0 * d);
+}

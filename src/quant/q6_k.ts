@@ -1,0 +1,71 @@
+// Q6_K: weight = d * scale * (q - 32), q of 6 bits, a signed byte of scale for each 16 weights, 256 weights a block.
+// A block of the file: 128 bytes of low nibbles, 64 of high bit pairs, 16 scales, f16 d.
+import { EXTRA_STRIDE, type QuantFormat, VECTOR_STRIDE } from "./format.ts";
+import group from "./group.wgsl?raw";
+import { halfToNumber } from "./half.ts";
+import { repackNibbles } from "./nibbles.ts";
+import source from "./q6_k.wgsl?raw";
+
+const LENGTH = 256;
+const BYTES = 210;
+const HIGH_AT = 128;
+const SCALES_AT = 192;
+const D_AT = 208;
+
+/**
+ * Repacked: one vector of nibbles for each group; extras: d, four words of scale bytes, then two words of high bits for each
+ * group (in word h, bits 8 b + 2 c and the next belong to weight 16 h + 4 c + b).
+ */
+export const Q6_K: QuantFormat = {
+  name: "Q6_K",
+  blockLength: LENGTH,
+  blockBytes: BYTES,
+  unitLength: LENGTH,
+  quantVectors: 8,
+  extraWords: 21,
+  prelude: group + source,
+
+  dequantize(bytes, out) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let at = 0, first = 0; at < bytes.length; at += BYTES, first += LENGTH) {
+      const d = halfToNumber(view.getUint16(at + D_AT, true));
+      for (let index = 0; index < 8; index++) {
+        const low = at + nibblesOf(index);
+        const high = at + HIGH_AT + 32 * (index >> 2);
+        for (let i = 0; i < 32; i++) {
+          const q = ((bytes[low + i]! >> shiftOf(index)) & 15) | (((bytes[high + i]! >> (2 * (index & 3))) & 3) << 4);
+          // d * scale is exact in float32, so that the product with q is the only rounding there too.
+          out[first + 32 * index + i] = d * view.getInt8(at + SCALES_AT + 2 * index + (i >> 4)) * (q - 32);
+        }
+      }
+    }
+  },
+
+  repackUnit(bytes, at, blocks, quants, vector, extras, extra) {
+    if (blocks === 0) return;
+    extras[extra] = bytes.getUint16(at + D_AT, true);
+    for (let i = 0; i < 4; i++) {
+      extras[extra + (1 + i) * EXTRA_STRIDE] = bytes.getUint32(at + SCALES_AT + 4 * i, true);
+    }
+    for (let index = 0; index < 8; index++) {
+      repackNibbles(bytes, at + nibblesOf(index), shiftOf(index), quants, vector + index * VECTOR_STRIDE);
+      for (let half = 0; half < 2; half++) {
+        const from = at + HIGH_AT + 32 * (index >> 2) + 16 * half;
+        let pairs = 0;
+        for (let i = 0; i < 4; i++) {
+          pairs |= ((bytes.getUint32(from + 4 * i, true) >>> (2 * (index & 3))) & 0x03030303) << (2 * i);
+        }
+        extras[extra + (5 + 2 * index + half) * EXTRA_STRIDE] = pairs;
+      }
+    }
+  },
+};
+
+/** Groups 0 and 2 of each half of the block share 32 bytes, as do 1 and 3. */
+function nibblesOf(index: number): number {
+  return 64 * (index >> 2) + 32 * (index & 1);
+}
+
+function shiftOf(index: number): number {
+  return 2 * (index & 2);
+}

@@ -1,0 +1,28 @@
+
+// Q8_0: two vectors of signed bytes a group; the extra holds d of two groups.
+const GROUPS_PER_UNIT = 2u;
+const QUANT_VECTORS = 4u;
+const EXTRA_WORDS = 1u;
+const HAS_OFFSET = false;
+const RAW_SCALE = BYTE_SCALE;
+
+// The lower three bytes have their sign flipped and the bias of 128 taken off again; the top one is signed as it stands.
+fn floats_of_signed_bytes(word: u32) -> vec4<f32> {
+  let bytes = vec4<u32>(word ^ 0x00808080u) & vec4<u32>(0xffu, 0xff00u, 0xff0000u, 0xff000000u);
+  return vec4<f32>(bitcast<vec4<i32>>(bytes) - vec4<i32>(0x80, 0x8000, 0x800000, 0));
+}
+
+fn load_group(unit: u32, lane: u32, group: u32) -> Group {
+  let low = vector_of(unit, lane, 2u * group);
+  let high = vector_of(unit, lane, 2u * group + 1u);
+  return Group(
+    array<vec4<f32>, 8>(
+      floats_of_signed_bytes(low.x), floats_of_signed_bytes(low.y),
+      floats_of_signed_bytes(low.z), floats_of_signed_bytes(low.w),
+      floats_of_signed_bytes(high.x), floats_of_signed_bytes(high.y),
+      floats_of_signed_bytes(high.z), floats_of_signed_bytes(high.w),
+    ),
+    half_of(extra_of(unit, lane, 0u), group),
+    0.0,
+  );
+}
