@@ -1,0 +1,39 @@
+// Natural logarithm and exponential in plain IEEE double operations: Math.log and Math.exp may differ between engines.
+
+const LN2_HIGH = 0.6931471803691238; // fdlibm's split: the high part has 21 trailing zero bits
+const LN2_LOW = 1.9082149292705877e-10;
+
+const double = new Float64Array(1);
+const words = new Uint32Array(double.buffer); // little endian, as every machine with WebGPU is
+const EXPONENT_BIAS = 1023;
+
+/** e^x within 2 ulp, for x <= 700; 0 below -708. */
+export function exponential(x: number): number {
+  if (!(x > -708)) return Number.isNaN(x) ? NaN : 0;
+  const power = Math.round(x / Math.LN2);
+  const r = x - power * LN2_HIGH - power * LN2_LOW;
+  let sum = 1;
+  for (let term = EXPONENTIAL_TERMS; term >= 1; term--) sum = 1 + (r * sum) / term;
+  words[0] = 0;
+  words[1] = (power + EXPONENT_BIAS) << 20;
+  return sum * double[0]!;
+}
+const EXPONENTIAL_TERMS = 13; // 0.35^14 / 14! < 2^-57
+
+/** ln x within 2 ulp, for normal x > 0. By ln m = 2 artanh((m - 1) / (m + 1)), m in [sqrt 1/2, sqrt 2). */
+export function naturalLog(x: number): number {
+  double[0] = x;
+  let power = (words[1]! >>> 20) - EXPONENT_BIAS;
+  words[1] = (words[1]! & 0xfffff) | (EXPONENT_BIAS << 20);
+  let mantissa = double[0]!;
+  if (mantissa >= Math.SQRT2) {
+    mantissa /= 2;
+    power += 1;
+  }
+  const s = (mantissa - 1) / (mantissa + 1);
+  const square = s * s;
+  let sum = 0;
+  for (let odd = LOG_LAST_TERM; odd >= 3; odd -= 2) sum = square * (sum + 1 / odd);
+  return power * LN2_HIGH + (power * LN2_LOW + 2 * s * (1 + sum));
+}
+const LOG_LAST_TERM = 21; // 0.172^22 / 23 < 2^-60

@@ -1,0 +1,83 @@
+// A sampling plan: what a request asks for, compiled once per choice into one ordered list of steps.
+//
+// To add a step: name it and place it in ORDER below with the test of when it acts, write it in a file of its own
+// (penalties.ts changes logits, filters.ts cuts candidates), and enter it in the table STEPS of sampler.ts.
+
+export interface SamplingOptions {
+  /** 0: greedy. */
+  readonly temperature: number;
+  /** Smallest set of the likeliest tokens whose mass reaches this; 1: off, 0: the best token alone. */
+  readonly topP: number;
+  /** The best so many tokens; 0 or absent: off. */
+  readonly topK?: number;
+  /** Tokens at least this likely relative to the best; 0 or absent: off. */
+  readonly minP?: number;
+  readonly frequencyPenalty: number;
+  readonly presencePenalty: number;
+  /** 1: off. */
+  readonly repetitionPenalty: number;
+  readonly logitBias: ReadonlyMap<number, number>;
+  readonly seed: bigint;
+  /** Which of `n` choices this is. */
+  readonly choice: number;
+  /** How many alternatives to report beside the chosen token; absent: no logprobs at all. */
+  readonly logprobs?: number;
+  /** True when a mask of allowed tokens comes with every call (grammars). */
+  readonly masked?: boolean;
+}
+
+interface Placed {
+  readonly name: string;
+  readonly acts: (options: SamplingOptions) => boolean;
+}
+
+const samples = (options: SamplingOptions): boolean => options.temperature > 0;
+
+/**
+ * The order, from raw logits to a token.
+ *
+ * - `logprobs` first: they are the model's own distribution, untouched by anything a request sets (OpenAI, vllm#9453).
+ * - `logit_bias`, then `penalties`: as OpenAI's documentation writes both as changes of the logits.
+ * - `repetition_penalty`: a factor on logits (Keskar et al., CTRL, 2019); before temperature as in Hugging Face
+ *   transformers, vLLM and llama.cpp, after the additive ones as in vLLM, whose order of the two kinds is otherwise free.
+ * - `mask` after everything that raises logits, so that no bias can beat a grammar.
+ * - `temperature` before the filters: OpenAI and transformers define top_p on the distribution that is drawn from.
+ *   (llama.cpp applies it last; its top_p then does not depend on the temperature.)
+ * - `top_k`, `top_p`, `min_p`: transformers' order. top_p's mass is that of the tokens that top_k left; min_p compares with
+ *   the best token alone, so its place among the three only matters for that mass. Each cuts a tail of the same order
+ *   (higher logit first, then lower id), so none can remove the best token.
+ * - `greedy` instead of all after `mask` at temperature 0; else `draw`.
+ */
+const ORDER = [
+  { name: "logprobs", acts: (options) => options.logprobs !== undefined },
+  { name: "logit_bias", acts: (options) => options.logitBias.size > 0 },
+  { name: "penalties", acts: (options) => options.frequencyPenalty !== 0 || options.presencePenalty !== 0 },
+  { name: "repetition_penalty", acts: (options) => options.repetitionPenalty !== 1 },
+  { name: "mask", acts: (options) => options.masked === true },
+  { name: "greedy", acts: (options) => !samples(options) },
+  { name: "temperature", acts: (options) => samples(options) && options.temperature !== 1 },
+  { name: "top_k", acts: (options) => samples(options) && (options.topK ?? 0) > 0 },
+  { name: "top_p", acts: (options) => samples(options) && options.topP < 1 },
+  { name: "min_p", acts: (options) => samples(options) && (options.minP ?? 0) > 0 },
+  { name: "draw", acts: samples },
+] as const satisfies readonly Placed[];
+
+export type SamplingStepName = (typeof ORDER)[number]["name"];
+
+export interface SamplingStep {
+  readonly name: SamplingStepName;
+}
+
+export interface SamplingPlan {
+  readonly options: SamplingOptions;
+  /** The one visible list, in order. Steps that would do nothing are left out. */
+  readonly steps: readonly SamplingStep[];
+}
+
+/** Every step there is, in order. */
+export const SAMPLING_STEPS: readonly SamplingStepName[] = ORDER.map(({ name }) => name);
+
+/** The plan of one choice. The options are taken as checked (api/request). */
+export function compilePlan(options: SamplingOptions): SamplingPlan {
+  return { options, steps: ORDER.filter(({ acts }) => acts(options)).map(({ name }) => ({ name })) };
+}

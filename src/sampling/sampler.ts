@@ -1,0 +1,238 @@
+// The CPU sampler: runs the steps of a plan over one row of logits. Knows no text and no requests.
+import { EngineError } from "../base/errors.ts";
+import { invariant } from "../base/invariant.ts";
+import { naturalLog } from "./exact-math.ts";
+import { type Candidates, createCandidates, gatherCandidates, keepMinP, keepTopK, keepTopP } from "./filters.ts";
+import { gumbelBound, gumbelNoise, MAX_DISTANCE, MAX_NOISE, SCORE_ONE } from "./fixed-point.ts";
+import { logprobOf, logSumExp, type TokenLogprob, topLogprobs } from "./logprobs.ts";
+import { addLogitBias, applyPenalties, applyRepetitionPenalty } from "./penalties.ts";
+import type { SamplingOptions, SamplingPlan, SamplingStepName } from "./plan.ts";
+import { keyOfSeed, PURPOSE, philoxInto } from "./rng.ts";
+
+/** Token ids so far. The index in the answer is `sampled.length`. */
+export interface TokenHistory {
+  readonly prompt: ArrayLike<number>;
+  readonly sampled: ArrayLike<number>;
+}
+
+export interface Sampled {
+  readonly token: number;
+  /** Of the raw logits. `top` is sorted, best first, ties by id; the chosen token is in it only by its own rank. */
+  readonly logprobs?: { readonly logprob: number; readonly top: readonly TokenLogprob[] };
+}
+
+export interface Sampler {
+  sample(logits: Float32Array, plan: SamplingPlan, history: TokenHistory, mask?: Uint32Array): Sampled;
+}
+
+/**
+ * A sampler with scratch memory for one vocabulary size (16 bytes a token); it keeps nothing between calls.
+ * For a loop that samples many tokens. Not for use by two callers at once, which one thread cannot do anyway.
+ */
+export function createSampler(vocabSize: number): Sampler {
+  const scratch: Scratch = {
+    logits: new Float32Array(vocabSize),
+    counts: new Uint32Array(vocabSize),
+    candidates: createCandidates(vocabSize),
+  };
+  return {
+    sample(logits, plan, history, mask) {
+      invariant(logits.length === vocabSize, `${logits.length} logits for a sampler of ${vocabSize}`);
+      const row: Row = {
+        raw: logits,
+        logits,
+        options: plan.options,
+        history,
+        mask,
+        scratch,
+        inverseTemperature: 1,
+        gathered: false,
+        logSum: 0,
+        top: undefined,
+        token: -1,
+      };
+      checkLogits(logits);
+      invariant(
+        (mask !== undefined) === plan.steps.some(({ name }) => name === "mask"),
+        "a mask comes with a plan that was compiled as masked, and only with it",
+      );
+      for (const { name } of plan.steps) STEPS[name](row);
+      invariant(row.token >= 0, "the last step of a plan chooses the token");
+      if (row.top === undefined) return { token: row.token };
+      return { token: row.token, logprobs: { logprob: logprobOf(logits[row.token]!, row.logSum), top: row.top } };
+    },
+  };
+}
+
+let shared: { vocabSize: number; sampler: Sampler } | undefined;
+
+/**
+ * One token for one row of logits: a pure function of its arguments. The scratch memory of the last vocabulary size is kept
+ * and reused; results do not depend on it.
+ *
+ * @param logits raw, [vocabSize]; not changed
+ * @param mask allowed tokens, one bit each, low bit first, [ceil(vocabSize / 32)]; with plans compiled as `masked`
+ * @throws EngineError `numeric_fault` for NaN or +Infinity among the logits or no finite one, `grammar_dead_end` when the mask
+ *   allows no token that has a finite logit
+ */
+export function sample(logits: Float32Array, plan: SamplingPlan, history: TokenHistory, mask?: Uint32Array): Sampled {
+  if (shared?.vocabSize !== logits.length) {
+    shared = { vocabSize: logits.length, sampler: createSampler(logits.length) };
+  }
+  return shared.sampler.sample(logits, plan, history, mask);
+}
+
+interface Scratch {
+  /** Where steps that change logits write. */
+  readonly logits: Float32Array;
+  /** All zero between steps. */
+  readonly counts: Uint32Array;
+  readonly candidates: Candidates;
+}
+
+interface Row {
+  readonly raw: Float32Array;
+  /** `raw` until a step changes logits, scratch from then on. */
+  logits: Float32Array;
+  readonly options: SamplingOptions;
+  readonly history: TokenHistory;
+  readonly mask: Uint32Array | undefined;
+  readonly scratch: Scratch;
+  inverseTemperature: number;
+  gathered: boolean;
+  logSum: number;
+  top: readonly TokenLogprob[] | undefined;
+  token: number;
+}
+
+const LARGEST = 3.4028234663852886e38; // largest f32: 1 / temperature stays finite, and 0 * it stays 0
+
+/** What each step does. Their order is plan.ts's alone. */
+const STEPS: Record<SamplingStepName, (row: Row) => void> = {
+  logprobs(row) {
+    row.logSum = logSumExp(row.raw, maxOf(row.raw));
+    row.top = topLogprobs(row.raw, row.options.logprobs ?? 0, row.logSum);
+  },
+  logit_bias(row) {
+    addLogitBias(changeable(row), row.options.logitBias);
+  },
+  penalties(row) {
+    const { frequencyPenalty, presencePenalty } = row.options;
+    applyPenalties(changeable(row), row.history.sampled, frequencyPenalty, presencePenalty, row.scratch.counts);
+  },
+  repetition_penalty(row) {
+    const { prompt, sampled } = row.history;
+    applyRepetitionPenalty(changeable(row), prompt, sampled, row.options.repetitionPenalty, row.scratch.counts);
+  },
+  mask(row) {
+    const logits = changeable(row);
+    const mask = row.mask!;
+    let allowed = false;
+    for (let token = 0; token < logits.length; token++) {
+      if (((mask[token >>> 5]! >>> (token & 31)) & 1) === 0) logits[token] = -Infinity;
+      else allowed ||= logits[token]! > -Infinity;
+    }
+    if (allowed) return;
+    throw new EngineError(
+      "grammar_dead_end",
+      `The mask allows none of the ${logits.length} tokens with a finite logit.`,
+    );
+  },
+  greedy(row) {
+    const { logits } = row;
+    let best = 0;
+    for (let token = 1; token < logits.length; token++) if (logits[token]! > logits[best]!) best = token;
+    row.token = best;
+  },
+  temperature(row) {
+    row.inverseTemperature = Math.min(Math.fround(1 / row.options.temperature), LARGEST);
+  },
+  top_k(row) {
+    keepTopK(candidatesOf(row), row.options.topK!);
+  },
+  top_p(row) {
+    keepTopP(candidatesOf(row), row.options.topP);
+  },
+  min_p(row) {
+    const distance = Math.floor(-naturalLog(Math.min(row.options.minP!, 1)) * SCORE_ONE);
+    keepMinP(candidatesOf(row), Math.min(distance, MAX_DISTANCE));
+  },
+  draw(row) {
+    row.token = drawGumbelMax(candidatesOf(row), row.options, row.history.sampled.length);
+  },
+};
+
+/**
+ * The candidate with the largest -distance + Gumbel noise, which is a draw from the softmax (Gumbel-max: Maddison, Tarlow,
+ * Minka, "A* sampling", 2014). A token's noise depends on seed, index, choice and the token alone, never on which others are
+ * in play. Integers throughout; ties, of probability 2^-20 or so, go to the lower id.
+ */
+function drawGumbelMax(candidates: Candidates, options: SamplingOptions, index: number): number {
+  const { tokens, distances } = candidates;
+  const [key0, key1] = keyOfSeed(options.seed);
+  let block = -1;
+  const bitsOf = (token: number): number => {
+    if (token >>> 2 !== block) {
+      block = token >>> 2;
+      philoxInto(lanes, block, index, options.choice, PURPOSE.draw, key0, key1);
+    }
+    return lanes[token & 3]!;
+  };
+  // The likeliest token first: most others then cannot win, which their distance or their leading bits tell cheaply.
+  let winner = tokens[candidates.best]!;
+  let winningScore = gumbelNoise(bitsOf(winner)) - distances[candidates.best]!;
+  for (let i = 0; i < candidates.length; i++) {
+    const distance = distances[i]!;
+    if (MAX_NOISE - distance < winningScore) continue;
+    const token = tokens[i]!;
+    const bits = bitsOf(token);
+    if (gumbelBound(bits) - distance < winningScore) continue;
+    const score = gumbelNoise(bits) - distance;
+    if (score > winningScore || (score === winningScore && token < winner)) {
+      winner = token;
+      winningScore = score;
+    }
+  }
+  return winner;
+}
+const lanes = new Uint32Array(4);
+
+function candidatesOf(row: Row): Candidates {
+  if (!row.gathered) {
+    gatherCandidates(row.scratch.candidates, row.logits, maxOf(row.logits), row.inverseTemperature);
+    row.gathered = true;
+  }
+  return row.scratch.candidates;
+}
+
+/** The row's logits in scratch memory, copied there the first time. */
+function changeable(row: Row): Float32Array {
+  if (row.logits === row.raw) {
+    row.scratch.logits.set(row.raw);
+    row.logits = row.scratch.logits;
+  }
+  return row.logits;
+}
+
+function maxOf(logits: Float32Array): number {
+  let max = -Infinity;
+  for (let token = 0; token < logits.length; token++) if (logits[token]! > max) max = logits[token]!;
+  return max;
+}
+
+function checkLogits(logits: Float32Array): void {
+  let finite = false;
+  for (let token = 0; token < logits.length; token++) {
+    const logit = logits[token]!;
+    if (logit < Infinity) finite ||= logit > -Infinity;
+    else throw numericFault(`Logit ${token} of ${logits.length} is ${logit}`);
+  }
+  if (!finite) throw numericFault(`None of the ${logits.length} logits is finite`);
+}
+
+function numericFault(what: string): EngineError<"numeric_fault"> {
+  return new EngineError(
+    "numeric_fault",
+    `${what}: the model's arithmetic broke down. Reload it, or try another format.`,
+  );
+}
