@@ -1,0 +1,40 @@
+// Builds the library (page entry, worker entry, types) into dist/, and the demo into dist/demo.
+import { spawnSync } from "node:child_process";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { build } from "vite";
+import { CommandError } from "./command-error.ts";
+import { PROJECT_ROOT } from "./default-model.ts";
+
+export async function main(args: string[]): Promise<void> {
+  const [part] = args;
+  if (part !== undefined && part !== "library" && part !== "demo") {
+    throw new CommandError(`builds "library" or "demo", or both when none is named; not "${part}"`);
+  }
+  if (part !== "demo") {
+    await buildLibrary();
+    emitTypes();
+  }
+  if (part !== "library") await buildDemo();
+}
+
+export async function buildLibrary(outDir?: string): Promise<void> {
+  await build({ root: PROJECT_ROOT, logLevel: "warn", ...(outDir !== undefined && { build: { outDir } }) });
+}
+
+export async function buildDemo(outDir?: string): Promise<void> {
+  await build({ root: PROJECT_ROOT, mode: "demo", logLevel: "warn", ...(outDir !== undefined && { build: { outDir } }) });
+}
+
+/** Path of TypeScript's command, as its package declares it. */
+export function typeScriptCommand(): string {
+  const require = createRequire(import.meta.url);
+  const manifest = require.resolve("typescript/package.json");
+  return join(dirname(manifest), require(manifest).bin.tsc);
+}
+
+function emitTypes(): void {
+  const args = [typeScriptCommand(), "-p", "tsconfig.build.json"];
+  const done = spawnSync(process.execPath, args, { cwd: PROJECT_ROOT, stdio: ["ignore", "inherit", "inherit"] });
+  if (done.status !== 0) throw new CommandError("the types did not build");
+}
