@@ -1,0 +1,122 @@
+// Checks of single JSON values, with OpenAI's error codes and wording. Each takes a value and its path, and returns it typed.
+import { EngineError } from "../base/errors.ts";
+
+/** Takes a value that is neither null nor undefined, and the path by which an error names it. */
+export type Check<T> = (value: unknown, path: string) => T;
+
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+export const boolean: Check<boolean> = (value, path) =>
+  typeof value === "boolean" ? value : wrongType(value, path, "a boolean");
+
+export const string: Check<string> = (value, path) =>
+  typeof value === "string" ? value : wrongType(value, path, "a string");
+
+/** A finite number within the range. */
+export function decimal(range: Range): Check<number> {
+  return (value, path) => {
+    if (typeof value !== "number" || Number.isNaN(value)) wrongType(value, path, "a decimal");
+    return inRange(value as number, range, path, "decimal");
+  };
+}
+
+export function integer(range: Range): Check<number> {
+  return (value, path) => {
+    if (typeof value !== "number" || (Number.isFinite(value) && !Number.isInteger(value)) || Number.isNaN(value))
+      wrongType(value, path, "an integer");
+    return inRange(value as number, range, path, "integer");
+  };
+}
+
+export function oneOf<T extends string>(...allowed: readonly T[]): Check<T> {
+  return (value, path) => {
+    const text = string(value, path);
+    if (!(allowed as readonly string[]).includes(text)) {
+      const expected = allowed.map((name) => `'${name}'`).join(", ");
+      throw invalid(path, "invalid_value", `Invalid value for '${path}': '${text}'. Expected one of: ${expected}.`);
+    }
+    return text as T;
+  };
+}
+
+export function array<T>(item: Check<T>, { min, max }: Range): Check<T[]> {
+  return (value, path) => {
+    if (!Array.isArray(value)) return wrongType(value, path, "an array");
+    if (value.length < min && value.length === 0)
+      throw invalid(
+        path,
+        "empty_array",
+        `Invalid '${path}': empty array. Expected an array with minimum length ${min}, but got an empty array instead.`,
+      );
+    if (value.length > max)
+      throw invalid(
+        path,
+        "array_above_max_length",
+        `Invalid '${path}': array too long. Expected an array with maximum length ${max}, but got an array with length ${value.length} instead.`,
+      );
+    return value.map((element, index) => item(element, `${path}[${index}]`));
+  };
+}
+
+/** A plain object's own entries that are neither null nor undefined: null means absent, everywhere. */
+export const object: Check<Map<string, unknown>> = (value, path) => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return wrongType(value, path, "an object");
+  return new Map(Object.entries(value).filter(([, entry]) => entry !== null && entry !== undefined));
+};
+
+/** Any value: for fields whose own type does not matter, since they are refused. */
+export const anything: Check<unknown> = (value) => value;
+
+export function invalid(param: string, wireCode: string, message: string): EngineError<"invalid_request"> {
+  return new EngineError("invalid_request", message, { param, wireCode });
+}
+
+export function missing(param: string): EngineError<"invalid_request"> {
+  return invalid(param, "missing_required_parameter", `Missing required parameter: '${param}'.`);
+}
+
+export function unknown(param: string): EngineError<"invalid_request"> {
+  return invalid(param, "unknown_parameter", `Unknown parameter: '${param}'.`);
+}
+
+export function unsupported(param: string, advice: string): EngineError<"unsupported_parameter"> {
+  return new EngineError("unsupported_parameter", `Unsupported parameter: '${param}'. ${advice}`, { param });
+}
+
+/** The name of a key below `path`, which is empty at the top. */
+export function join(path: string, key: string): string {
+  return path === "" ? key : `${path}.${key}`;
+}
+
+function inRange(value: number, { min, max }: Range, path: string, kind: "decimal" | "integer"): number {
+  if (value < min)
+    throw invalid(
+      path,
+      `${kind}_below_min_value`,
+      `Invalid '${path}': ${kind} below minimum value. Expected a value >= ${min}, but got ${value} instead.`,
+    );
+  if (value > max)
+    throw invalid(
+      path,
+      `${kind}_above_max_value`,
+      `Invalid '${path}': ${kind} above maximum value. Expected a value <= ${max}, but got ${value} instead.`,
+    );
+  return value;
+}
+
+function wrongType(value: unknown, path: string, expected: string): never {
+  const place = path === "" ? "the request body" : `'${path}'`;
+  const error = `Invalid type for ${place}: expected ${expected}, but got ${describe(value)} instead.`;
+  throw new EngineError("invalid_request", error, { wireCode: "invalid_type", ...(path !== "" && { param: path }) });
+}
+
+function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "number")
+    return Number.isInteger(value) ? "an integer" : Number.isNaN(value) ? "NaN" : "a decimal";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
