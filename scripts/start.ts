@@ -5,7 +5,8 @@ import { buildDemo } from "./build.ts";
 import { CommandError } from "./command-error.ts";
 import { securityHeaders } from "./content-security-policy.ts";
 import { MODELS_FOLDER, PROJECT_ROOT } from "./default-model.ts";
-import { fetchModel, interruptSignal } from "./fetch-model.ts";
+import { fetchModel } from "./fetch-model.ts";
+import { interruptSignal } from "./interrupt.ts";
 import { startStaticServer } from "./static-server.ts";
 
 const DEFAULT_PORT = 8080;

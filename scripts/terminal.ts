@@ -11,6 +11,7 @@ export function formatBytes(bytes: number): string {
 
 export function formatSeconds(seconds: number): string {
   const whole = Math.round(seconds);
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 

@@ -1,0 +1,59 @@
+// Loading: which phase, how many bytes, how fast; and when it failed, why and what to do.
+import { html, nothing, type TemplateResult } from "lit/html.js";
+import type { App } from "./app.ts";
+import { formatBytes } from "./format.ts";
+import type { Problem } from "./problem.ts";
+import type { ModelState } from "./state.ts";
+
+type Progress = NonNullable<Extract<ModelState, { name: "loading" }>["progress"]>;
+
+const PHASES: Readonly<Record<Progress["phase"], string>> = {
+  download: "Downloading",
+  cache: "Reading from this browser's storage",
+  upload: "Moving weights to the GPU",
+  compile: "Compiling kernels",
+  ready: "Ready",
+};
+
+export function loadView(app: App): TemplateResult | typeof nothing {
+  const { model } = app.state;
+  switch (model.name) {
+    case "none":
+      return html`<section class="card" aria-label="Model">
+        <h2>No model is open</h2>
+        <p>Open a <code>.gguf</code> file from this computer, or drop one anywhere on the page.</p>
+      </section>`;
+    case "loading":
+      return html`<section class="card" aria-label="Loading the model">
+        <h2>Kindling ${model.source}</h2>
+        ${model.progress === undefined ? html`<progress aria-label="Opening"></progress>` : progressView(model.progress)}
+        <p class="quiet">The model stays in this browser: the next visit needs no download.</p>
+      </section>`;
+    case "failed":
+      return html`<section class="card failed" aria-label="The model did not load">
+        <h2>${model.source} did not load</h2>
+        ${problemView(model.problem)}
+        <p class="row"><button type="button" class="primary" @click=${() => app.retryModel()}>Try again</button></p>
+      </section>`;
+    case "ready":
+      return nothing;
+    default:
+      return model satisfies never;
+  }
+}
+
+function progressView({ phase, bytes, total, bytesPerSecond }: Progress): TemplateResult {
+  const inBytes = phase !== "compile";
+  const amount = inBytes ? `${formatBytes(bytes)} of ${formatBytes(total)}` : `${bytes} of ${total}`;
+  const rate = inBytes && bytesPerSecond > 0 && bytes < total ? `, ${formatBytes(bytesPerSecond)}/s` : "";
+  return html`<p class="phase" role="status">${PHASES[phase]}</p>
+    <progress max="1" .value=${total > 0 ? Math.min(1, bytes / total) : 0} aria-label=${PHASES[phase]}></progress>
+    <p class="quiet amount">${amount}${rate}</p>`;
+}
+
+export function problemView(problem: Problem): TemplateResult {
+  return html`<div class="problem" role="alert" data-code=${problem.code}>
+    <p>${problem.what}</p>
+    <p class="quiet">${problem.advice}</p>
+  </div>`;
+}

@@ -1,0 +1,124 @@
+// `npm run ask -- "…"`: one answer in the terminal, through Dawn in Node. The answer goes to stdout, all else to stderr.
+import { text as readAll } from "node:stream/consumers";
+import { parseArgs } from "node:util";
+import type { Engine } from "../src/engine/engine.ts";
+import type { RequestStats } from "../src/engine/stats.ts";
+import { CommandError } from "./command-error.ts";
+import { interruptSignal } from "./interrupt.ts";
+import { openNodeEngine } from "./node-engine.ts";
+import { formatSeconds } from "./terminal.ts";
+
+const USAGE = `usage: npm run ask -- "PROMPT" [options]      (without a prompt it is read from stdin)
+  --model FILE         a GGUF file; default: the model that npm run fetch-model brings
+  --system TEXT        system prompt
+  --temperature N      0 to 2; 0 always takes the likeliest token
+  --top-p N            0 to 1
+  --seed N             the same seed gives the same answer
+  --max-tokens N       most tokens in the answer
+  --adapter NAME       lavapipe, swiftshader, or a part of a GPU's name; default: the best there is
+  --json               print the whole response object instead of streaming the text`;
+
+const INTERRUPTED = 130;
+
+export async function main(args: string[]): Promise<void> {
+  const { values, positionals } = readOptions(args);
+  if (values.help) return console.log(USAGE);
+  const prompt = positionals.length > 0 ? positionals.join(" ") : await readPrompt();
+  const params = {
+    model: "default",
+    messages: [
+      ...(values.system === undefined ? [] : [{ role: "system" as const, content: values.system }]),
+      { role: "user" as const, content: prompt },
+    ],
+    ...numberOption("temperature", values.temperature),
+    ...numberOption("top_p", values["top-p"], "top-p"),
+    ...numberOption("seed", values.seed),
+    ...numberOption("max_completion_tokens", values["max-tokens"], "max-tokens"),
+  };
+
+  const signal = interruptSignal();
+  let stats: RequestStats | undefined;
+  try {
+    const engine = await openNodeEngine({
+      model: values.model,
+      adapter: values.adapter,
+      signal,
+      onStats: (figures) => {
+        stats = figures;
+      },
+    });
+    try {
+      const { name, adapter, features, warnings } = engine.info;
+      console.error(`${name} on ${adapter}; GPU features: ${features.join(", ") || "none"}`);
+      for (const warning of warnings) console.error(`warning: ${warning}`);
+      if (values.json) console.log(JSON.stringify(await engine.chat.completions.create(params, { signal }), null, 2));
+      else await streamAnswer(engine, params, signal);
+    } finally {
+      await engine.dispose();
+    }
+    if (stats) console.error(describeStats(stats));
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    console.error("\nstopped");
+    process.exitCode = INTERRUPTED;
+  }
+}
+
+async function streamAnswer(
+  engine: Engine,
+  params: Parameters<Engine["chat"]["completions"]["create"]>[0],
+  signal: AbortSignal,
+): Promise<void> {
+  const stream = await engine.chat.completions.create({ ...params, stream: true }, { signal });
+  for await (const chunk of stream) process.stdout.write(chunk.choices[0]?.delta.content ?? "");
+  process.stdout.write("\n");
+}
+
+function readOptions(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        model: { type: "string" },
+        system: { type: "string" },
+        temperature: { type: "string" },
+        "top-p": { type: "string" },
+        seed: { type: "string" },
+        "max-tokens": { type: "string" },
+        adapter: { type: "string" },
+        json: { type: "boolean" },
+        help: { type: "boolean" },
+      },
+    });
+  } catch (error) {
+    throw new CommandError(`${(error as Error).message}\n${USAGE}`);
+  }
+}
+
+async function readPrompt(): Promise<string> {
+  const prompt = process.stdin.isTTY ? "" : (await readAll(process.stdin)).trim();
+  if (prompt === "") throw new CommandError(`no prompt\n${USAGE}`);
+  return prompt;
+}
+
+/** `{ [field]: value }` when the option was given; its range is the engine's to check. */
+function numberOption<Field extends string>(
+  field: Field,
+  text: string | undefined,
+  option: string = field,
+): { [key in Field]?: number } {
+  if (text === undefined) return {};
+  const value = Number(text);
+  if (text.trim() === "" || Number.isNaN(value)) throw new CommandError(`--${option} ${text} is not a number`);
+  return { [field]: value } as { [key in Field]?: number };
+}
+
+function describeStats({ completionTokens, promptTokens, prefillMs, firstTokenMs, decodeMs }: RequestStats): string {
+  const prefill = prefillMs > 0 ? ` at ${((promptTokens * 1000) / prefillMs).toFixed(1)} tokens/s` : "";
+  const decode =
+    completionTokens > 1 && decodeMs > 0
+      ? ` at ${(((completionTokens - 1) * 1000) / decodeMs).toFixed(1)} tokens/s`
+      : "";
+  return `${promptTokens} prompt tokens${prefill}, first token after ${formatSeconds(firstTokenMs / 1000)}, ${completionTokens} answer tokens${decode}`;
+}
