@@ -16,7 +16,7 @@ import { createKvPages, PAGE_LENGTH } from "./kv-pages.ts";
 import * as math from "./reference-math.ts";
 import { dequantizeWeights, type HostWeights } from "./reference-weights.ts";
 import type { Runtime, RuntimeInfo, SequenceId, StepId, StepResult } from "./runtime.ts";
-import { dealLogits, planStep, type StepPlan, unsupported } from "./step-plan.ts";
+import { dealLogits, planStep, type StepPlan } from "./step-plan.ts";
 
 export interface ReferenceRuntimeOptions {
   readonly model: Gguf;
@@ -86,7 +86,7 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
     },
     async match() {
       check();
-      throw unsupported("match");
+      return { sequence: kv.open() as SequenceId, length: 0 }; // keeps no prefixes, so it knows none
     },
     async step(batch, signal) {
       check();

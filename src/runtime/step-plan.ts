@@ -84,11 +84,6 @@ export function dealLogits(plan: StepPlan, logits: readonly Float32Array[]): Row
   });
 }
 
-/** The refusal of what `info` does not list. */
-export function unsupported(capability: RuntimeCapability): EngineError<"unsupported_parameter"> {
-  return new EngineError("unsupported_parameter", `This runtime cannot do "${capability}"; its info says what it can.`);
-}
-
 function refuseUnsupported(row: Row, capabilities: ReadonlySet<RuntimeCapability>): void {
   const asked: RuntimeCapability[] = [];
   if ("sampledBy" in row.input) asked.push("sampledBy");
@@ -96,7 +91,11 @@ function refuseUnsupported(row: Row, capabilities: ReadonlySet<RuntimeCapability
   if (row.want === "sample" || row.want === "verify") asked.push(row.want);
   else if (row.want !== "none") asked.push("logits" in row.want ? "logits" : "logprobs");
   const missing = asked.find((capability) => !capabilities.has(capability));
-  if (missing) throw unsupported(missing);
+  if (missing)
+    throw new EngineError(
+      "unsupported_parameter",
+      `This runtime cannot do "${missing}"; what it can is ${[...capabilities].join(", ")}.`,
+    );
 }
 
 function checkedIds(row: Row, vocabSize: number): number[] {
