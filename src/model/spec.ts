@@ -61,7 +61,7 @@ export interface RopeSpec {
 }
 
 /** What gates the feed-forward: `act(gate) * up`. */
-export type Activation = "silu" | "gelu_tanh" | "relu";
+export type Activation = "silu" | "gelu" | "gelu_tanh" | "relu";
 
 export interface AttentionSpec {
   /** RMS norm before the projections, [hiddenSize]. */

@@ -2,18 +2,14 @@
 // are dequantized to f32, sums run in float64; only KV is rounded, to f16, because the GPU stores it so.
 import { EngineError } from "../base/errors.ts";
 import type { Gguf } from "../gguf/gguf.ts";
-import {
-  type AttentionOp,
-  buildGraph,
-  type Graph,
-  type Op,
-  type RopeKvOp,
-  type Slot,
-  type Stage,
-} from "../model/graph.ts";
+import { attentionReference } from "../kernels/attention-reference.ts";
+import { gatedActivationReference } from "../kernels/gated-activation.ts";
+import { rmsNormReference } from "../kernels/rms-norm.ts";
+import { ropeKvReference } from "../kernels/rope-kv.ts";
+import { buildRopeTable } from "../kernels/rope-table.ts";
+import { buildGraph, type Graph, type Op, type Slot, type Stage } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import { createKvPages, PAGE_LENGTH } from "./kv-pages.ts";
-import * as math from "./reference-math.ts";
 import { dequantizeWeights, type HostWeights } from "./reference-weights.ts";
 import type { Runtime, RuntimeInfo, SequenceId, StepId, StepResult } from "./runtime.ts";
 import { dealLogits, planStep, type StepPlan } from "./step-plan.ts";
@@ -60,7 +56,9 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
   };
   const kv = createKvPages({ pageCount, maxSequences, pageBytes: layerPageLength * spec.layerCount * 4 });
   const layers = spec.layers.map(() => new Float32Array(pageCount * layerPageLength));
-  const rotation = math.ropeTable(spec.rope, contextLength, spec.rope.factors && weights.vector(spec.rope.factors));
+  const factors = spec.rope.factors && weights.vector(spec.rope.factors);
+  const { base, dimension, scaling } = spec.rope;
+  const ropeTable = buildRopeTable({ base, dimension, scaling, ...(factors && { factors }) }, contextLength);
   let disposed = false;
   let stepCount = 0;
 
@@ -74,7 +72,7 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
         layer.copyWithin(to * layerPageLength, from * layerPageLength, (from + 1) * layerPageLength);
       }
     }
-    return runGraph(graphs[stage], plan, { weights, layers, rotation, kvFormat, vocabSize: spec.vocabSize });
+    return runGraph(graphs[stage], plan, { spec, weights, layers, ropeTable, kvFormat });
   }
 
   return {
@@ -113,80 +111,109 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
 }
 
 interface Machine {
+  readonly spec: ModelSpec;
   readonly weights: HostWeights;
-  /** Per layer: [page, keys | values, kvHeadCount, position in page, headDim]. */
+  /** Keys and values of each layer, see kv-layout.ts. */
   readonly layers: readonly Float32Array[];
-  readonly rotation: math.RopeTable;
+  readonly ropeTable: Float32Array;
   readonly kvFormat: "f16" | "f32";
-  readonly vocabSize: number;
 }
 
 /** One row of logits for each wanted row. */
 function runGraph(graph: Graph, plan: StepPlan, machine: Machine): Float32Array[] {
-  const slots = new Map<Slot, Float32Array[]>();
+  const slots = new Map<Slot, Float32Array>();
   for (const [slot, width] of Object.entries(graph.widths) as [Slot, number][]) {
-    const rows = slot === "logits" ? plan.wanted.length : plan.rowCount;
-    slots.set(
-      slot,
-      Array.from({ length: rows }, () => new Float32Array(width)),
-    );
+    slots.set(slot, new Float32Array((slot === "logits" ? plan.wanted.length : plan.rowCount) * width));
   }
-  for (const op of graph.ops) runOp(op, graph, plan, machine, (slot) => slots.get(slot)!);
-  return slots.get("logits")!;
+  for (const op of graph.ops) runOp(op, graph, plan, machine, slots);
+  return rowsOf(slots.get("logits")!, graph.widths.logits).map((row) => row.slice());
 }
 
-function runOp(op: Op, graph: Graph, plan: StepPlan, machine: Machine, slot: (name: Slot) => Float32Array[]): void {
-  const { weights } = machine;
-  const output = slot(op.output);
-  const eachRow = (work: (row: number) => void) => {
-    for (let row = 0; row < plan.rowCount; row++) work(row);
-  };
+function runOp(op: Op, graph: Graph, plan: StepPlan, machine: Machine, slots: ReadonlyMap<Slot, Float32Array>): void {
+  const { spec, weights } = machine;
+  const { headCount, kvHeadCount, headDim } = spec;
+  const output = slots.get(op.output)!;
+  const outputRows = rowsOf(output, graph.widths[op.output]);
+  const input = "input" in op ? slots.get(op.input)! : output;
+  const inputRows = "input" in op ? rowsOf(input, graph.widths[op.input]) : [];
   switch (op.op) {
-    case "embed":
-      eachRow((row) => {
-        const { columns } = op.weight;
-        const id = plan.rows[row * 4]!;
-        output[row]!.set(weights.matrix(op.weight).subarray(id * columns, (id + 1) * columns));
+    case "embed": {
+      const table = rowsOf(weights.matrix(op.weight), op.weight.columns);
+      outputRows.forEach((row, index) => {
+        row.set(table[plan.rows[index * 4]!]!);
       });
       break;
+    }
     case "norm":
-      eachRow((row) => math.rmsNorm(slot(op.input)[row]!, weights.vector(op.weight), op.epsilon, output[row]!));
+      output.set(rmsNormReference(input, weights.vector(op.weight), op.epsilon));
       break;
     case "linear": {
       let first = op.firstRow;
       op.weights.forEach((ref, index) => {
         const bias = op.biases?.[index];
-        const part = output.map((row) => row.subarray(first, first + ref.rows));
-        math.linear(weights.matrix(ref), slot(op.input), part, {
-          add: op.residual,
-          ...(bias && { bias: weights.vector(bias) }),
-        });
+        const part = outputRows.map((row) => row.subarray(first, first + ref.rows));
+        multiply(weights.matrix(ref), inputRows, part, op.residual, bias && weights.vector(bias));
         first += ref.rows;
       });
       break;
     }
     case "gatedLinear": {
-      const gate = slot(op.input).map(() => new Float32Array(op.gate.rows));
-      math.linear(weights.matrix(op.gate), slot(op.input), gate);
-      math.linear(weights.matrix(op.up), slot(op.input), output);
-      eachRow((row) => math.gate(op.activation, gate[row]!, output[row]!, output[row]!));
+      const width = op.gate.rows;
+      const both = new Float32Array(plan.rowCount * 2 * width);
+      const bothRows = rowsOf(both, 2 * width);
+      multiply(weights.matrix(op.gate), inputRows, bothRows.map((row) => row.subarray(0, width))); // biome-ignore format: one line a matrix
+      multiply(weights.matrix(op.up), inputRows, bothRows.map((row) => row.subarray(width))); // biome-ignore format: one line a matrix
+      output.set(gatedActivationReference(both, width, op.activation));
       break;
     }
     case "gatedActivation":
-      eachRow((row) => {
-        const both = slot(op.input)[row]!;
-        math.gate(op.activation, both.subarray(0, op.width), both.subarray(op.width), output[row]!);
+      output.set(gatedActivationReference(input, op.width, op.activation));
+      break;
+    case "ropeKv": {
+      const queries = ropeKvReference(
+        {
+          headCount,
+          kvHeadCount,
+          headDim,
+          qkv: input,
+          rowStride: graph.widths[op.input],
+          queryOffset: 0,
+          keyOffset: headCount * headDim,
+          valueOffset: (headCount + kvHeadCount) * headDim,
+          ...(op.queryNorm && { queryNorm: weights.vector(op.queryNorm) }),
+          ...(op.keyNorm && { keyNorm: weights.vector(op.keyNorm) }),
+          epsilon: op.epsilon,
+          queryScale: op.queryScale,
+          layout: op.rope.layout,
+          ropeDim: op.rope.dimension,
+          table: machine.ropeTable,
+          rows: plan.rows,
+          pages: plan.pages,
+          kvFormat: machine.kvFormat,
+        },
+        machine.layers[op.layer]!,
+      );
+      output.set(queries);
+      break;
+    }
+    case "attention": {
+      const attended = attentionReference({
+        headCount,
+        kvHeadCount,
+        headDim,
+        queries: input,
+        kv: machine.layers[op.layer]!,
+        rows: plan.rows,
+        pages: plan.pages,
+        window: op.window === "full" ? 0 : op.window.sliding,
+        softCap: 0,
       });
+      output.set(attended);
       break;
-    case "ropeKv":
-      eachRow((row) => ropeKv(op, graph, plan, machine, row, slot(op.input)[row]!, output[row]!));
-      break;
-    case "attention":
-      eachRow((row) => attend(op, graph, plan, machine, row, slot(op.input)[row]!, output[row]!));
-      break;
+    }
     case "head": {
-      const wanted = Array.from(plan.wanted, (row) => slot(op.input)[row]!);
-      math.linear(weights.matrix(op.weight), wanted, output);
+      const wanted = Array.from(plan.wanted, (row) => inputRows[row]!);
+      multiply(weights.matrix(op.weight), wanted, outputRows);
       break;
     }
     default:
@@ -194,68 +221,27 @@ function runOp(op: Op, graph: Graph, plan: StepPlan, machine: Machine, slot: (na
   }
 }
 
-/** Where the vector of a position starts in a layer's pages. */
-function kvOffset(graph: Graph, plan: StepPlan, row: number, kind: "key" | "value", head: number, position: number) {
-  const page = plan.pages[plan.rows[row * 4 + 2]! + Math.floor(position / PAGE_LENGTH)]!;
-  const plane = (page * 2 + (kind === "value" ? 1 : 0)) * graph.kvHeadCount + head;
-  return (plane * PAGE_LENGTH + (position % PAGE_LENGTH)) * graph.headDim;
+/** Views of the rows of [rows, width]. */
+function rowsOf(values: Float32Array, width: number): Float32Array[] {
+  if (width === 0) return [];
+  return Array.from({ length: values.length / width }, (_, row) => values.subarray(row * width, (row + 1) * width));
 }
 
-function ropeKv(
-  op: RopeKvOp,
-  graph: Graph,
-  plan: StepPlan,
-  { weights, layers, rotation, kvFormat }: Machine,
-  row: number,
-  input: Float32Array,
-  queries: Float32Array,
+/** output[row][n] (+)= sum over k of matrix[n, k] * input[row][k] (+ bias[n]), in float64. */
+function multiply(
+  matrix: Float32Array,
+  input: readonly Float32Array[],
+  output: readonly Float32Array[],
+  accumulate = false,
+  bias?: Float32Array,
 ): void {
-  const { headCount, kvHeadCount, headDim } = graph;
-  const position = plan.rows[row * 4 + 1]!;
-  const store = kvFormat === "f16" ? math.roundToHalf : (value: number) => value;
-  for (let head = 0; head < headCount + 2 * kvHeadCount; head++) {
-    const kind = head < headCount ? "query" : head < headCount + kvHeadCount ? "key" : "value";
-    const vector = input.slice(head * headDim, (head + 1) * headDim);
-    const norm = kind === "query" ? op.queryNorm : kind === "key" ? op.keyNorm : undefined;
-    if (norm) math.rmsNorm(vector, weights.vector(norm), op.epsilon, vector);
-    if (kind !== "value") math.rotate(vector, op.rope.layout, rotation, position);
-    if (kind === "query") {
-      for (let i = 0; i < headDim; i++) queries[head * headDim + i] = vector[i]! * op.queryScale;
-    } else {
-      const at = kvOffset(graph, plan, row, kind, (head - headCount) % kvHeadCount, position);
-      for (let i = 0; i < headDim; i++) layers[op.layer]![at + i] = store(vector[i]!);
+  input.forEach((x, row) => {
+    const y = output[row]!;
+    for (let n = 0; n < y.length; n++) {
+      const start = n * x.length;
+      let sum = bias?.[n] ?? 0;
+      for (let k = 0; k < x.length; k++) sum += matrix[start + k]! * x[k]!;
+      y[n] = accumulate ? y[n]! + sum : sum;
     }
-  }
-}
-
-function attend(
-  op: AttentionOp,
-  graph: Graph,
-  plan: StepPlan,
-  { layers }: Machine,
-  row: number,
-  queries: Float32Array,
-  out: Float32Array,
-): void {
-  const { headCount, kvHeadCount, headDim } = graph;
-  const layer = layers[op.layer]!;
-  const position = plan.rows[row * 4 + 1]!;
-  const first = op.window === "full" ? 0 : Math.max(0, position + 1 - op.window.sliding);
-  for (let head = 0; head < headCount; head++) {
-    const kvHead = Math.floor((head * kvHeadCount) / headCount);
-    const scores = new Float64Array(position + 1 - first);
-    for (let s = 0; s < scores.length; s++) {
-      const at = kvOffset(graph, plan, row, "key", kvHead, first + s);
-      for (let i = 0; i < headDim; i++) scores[s]! += queries[head * headDim + i]! * layer[at + i]!;
-    }
-    const largest = scores.reduce((a, b) => Math.max(a, b));
-    const exps = scores.map((score) => Math.exp(score - largest));
-    const total = exps.reduce((a, b) => a + b);
-    const sums = new Float64Array(headDim);
-    for (let s = 0; s < exps.length; s++) {
-      const at = kvOffset(graph, plan, row, "value", kvHead, first + s);
-      for (let i = 0; i < headDim; i++) sums[i]! += (exps[s]! / total) * layer[at + i]!;
-    }
-    out.set(sums, head * headDim);
-  }
+  });
 }
