@@ -21,6 +21,7 @@ export interface App {
 export function createApp(changed: () => void): App {
   const state: State = {
     model: { name: "none" },
+    rebuilding: undefined,
     turns: [],
     settings: { ...DEFAULT_SETTINGS },
     settingsOpen: false,
@@ -50,9 +51,10 @@ export function createApp(changed: () => void): App {
         model,
         signal: controller.signal,
         onProgress: (progress) => {
-          // Progress also comes when a lost device is rebuilt, under an engine that is in use.
-          if (!isCurrent() || state.model.name !== "loading") return;
-          state.model = { name: "loading", source, progress };
+          if (!isCurrent()) return;
+          // A lost device or a crashed worker is rebuilt under an engine that is in use.
+          if (state.model.name === "ready") state.rebuilding = progress.phase === "ready" ? undefined : progress;
+          else state.model = { name: "loading", source, progress };
           changed();
         },
         onStats: (stats) => onStats?.(stats),
@@ -95,13 +97,10 @@ export function createApp(changed: () => void): App {
         answer.state = "failed";
         answer.problem = problemOf(error);
         report(error);
-        // The worker is gone for good; the model has to be loaded into a new one.
-        if (isEngineError(error, "worker_crashed")) {
-          state.model = { name: "failed", source: model.source, problem: answer.problem };
-        }
       }
     } finally {
       answer.view.end();
+      state.rebuilding = undefined;
       if (answering === controller) state.busy = false;
       changed();
     }

@@ -2,13 +2,14 @@
 import { html, nothing, type TemplateResult } from "lit/html.js";
 import type { App } from "./app.ts";
 import { formatDuration } from "./format.ts";
-import { problemView } from "./load-view.ts";
+import { problemView, rebuildView } from "./load-view.ts";
 import type { AssistantTurn, Turn } from "./state.ts";
 
 export function chatView(app: App): TemplateResult {
   const { turns, model } = app.state;
   return html`<div class="turns" role="log" aria-live="polite" aria-label="Conversation">
     ${turns.length === 0 && model.name === "ready" ? welcome(app) : turns.map(turnView)}
+    ${rebuildView(app.state.rebuilding)}
   </div>`;
 }
 

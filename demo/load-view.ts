@@ -1,13 +1,11 @@
 // Loading: which phase, how many bytes, how fast; and when it failed, why and what to do.
 import { html, nothing, type TemplateResult } from "lit/html.js";
+import type { LoadPhase, ProgressEvent } from "../src/index.ts";
 import type { App } from "./app.ts";
 import { formatBytes } from "./format.ts";
 import type { Problem } from "./problem.ts";
-import type { ModelState } from "./state.ts";
 
-type Progress = NonNullable<Extract<ModelState, { name: "loading" }>["progress"]>;
-
-const PHASES: Readonly<Record<Progress["phase"], string>> = {
+const PHASES: Readonly<Record<LoadPhase, string>> = {
   download: "Downloading",
   cache: "Reading from this browser's storage",
   upload: "Moving weights to the GPU",
@@ -42,7 +40,13 @@ export function loadView(app: App): TemplateResult | typeof nothing {
   }
 }
 
-function progressView({ phase, bytes, total, bytesPerSecond }: Progress): TemplateResult {
+/** Shown in the conversation, since an answer waits for it. */
+export function rebuildView(progress: ProgressEvent | undefined): TemplateResult | typeof nothing {
+  if (progress === undefined) return nothing;
+  return html`<section class="card" aria-label="Loading the model again">${progressView(progress)}</section>`;
+}
+
+function progressView({ phase, bytes, total, bytesPerSecond }: ProgressEvent): TemplateResult {
   const inBytes = phase !== "compile";
   const amount = inBytes ? `${formatBytes(bytes)} of ${formatBytes(total)}` : `${bytes} of ${total}`;
   const rate = inBytes && bytesPerSecond > 0 && bytes < total ? `, ${formatBytes(bytesPerSecond)}/s` : "";

@@ -22,7 +22,8 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   quota_exceeded: "Free some disk space or remove this site's stored data; the model is kept in the browser's storage.",
   storage_unavailable: "Private windows may not keep files. Try a normal window, or open the file from this computer.",
   device_lost: "The GPU was taken away, often by a driver reset. Send the message again: the model is loaded anew.",
-  worker_crashed: "Load the model again. If it happens every time, the model may be too large for this browser.",
+  worker_crashed:
+    "Send the message again: the model is loaded anew. If it happens every time, the model may be too large for this browser.",
   context_length_exceeded: "Start a new chat, or make the message shorter.",
   numeric_fault: "The file may be damaged, or the GPU driver at fault. Reload the page, or open another file.",
   template_error: "The model's chat template refused these messages. Try without a system prompt.",

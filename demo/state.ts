@@ -43,6 +43,8 @@ export type ModelState =
 
 export interface State {
   model: ModelState;
+  /** The model is being loaded again, for the answer that waits. */
+  rebuilding: ProgressEvent | undefined;
   turns: Turn[];
   settings: Settings;
   settingsOpen: boolean;

@@ -1,10 +1,12 @@
-// Builds the library (page entry, worker entry, types) into dist/, and the demo into dist/demo.
+// Builds the library (page entry, worker, types) into dist/, and the demo into dist/demo.
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { build } from "vite";
 import { CommandError } from "./command-error.ts";
 import { PROJECT_ROOT } from "./default-model.ts";
+
+const configFile = join(PROJECT_ROOT, "vite.config.ts");
 
 export async function main(args: string[]): Promise<void> {
   const [part] = args;
@@ -18,12 +20,14 @@ export async function main(args: string[]): Promise<void> {
   if (part !== "library") await buildDemo();
 }
 
+/** @param outDir default: dist/ */
 export async function buildLibrary(outDir?: string): Promise<void> {
-  await build({ root: PROJECT_ROOT, logLevel: "warn", ...(outDir !== undefined && { build: { outDir } }) });
+  await build({ configFile, logLevel: "warn", ...(outDir !== undefined && { build: { outDir } }) });
 }
 
+/** @param outDir default: dist/demo */
 export async function buildDemo(outDir?: string): Promise<void> {
-  await build({ root: PROJECT_ROOT, mode: "demo", logLevel: "warn", ...(outDir !== undefined && { build: { outDir } }) });
+  await build({ configFile, mode: "demo", logLevel: "warn", ...(outDir !== undefined && { build: { outDir } }) });
 }
 
 /** Path of TypeScript's command, as its package declares it. */

@@ -1,4 +1,5 @@
 // `npm run dev`: the demo from its sources with hot reload, and the model beside it. No CSP here: Vite's client is inline.
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createServer } from "vite";
 import { MODELS_FOLDER, PROJECT_ROOT } from "./default-model.ts";
@@ -11,7 +12,7 @@ export async function main(args: string[]): Promise<void> {
   const signal = interruptSignal();
   await fetchModel({ signal }).catch((error) => console.error(error.message));
   const server = await createServer({
-    root: PROJECT_ROOT,
+    configFile: join(PROJECT_ROOT, "vite.config.ts"),
     mode: "demo",
     server: { host: "127.0.0.1", port: Number(values.port) },
     plugins: [
