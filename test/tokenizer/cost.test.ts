@@ -1,0 +1,65 @@
+// The cost of encoding grows with the length of the text and not faster, whatever the text: 1 MB against 100 KB.
+import { describe, expect, test } from "vitest";
+import { hasVocabulary, loadTokenizer } from "./vocabularies.ts";
+
+const SMALL = 100_000; // UTF-8 bytes
+const LARGE = 1_000_000;
+const ALLOWED = 15; // 10 is linear; a merge heap adds a logarithm, a busy machine some noise
+const RUNS = 3; // the best of
+
+const encoder = new TextEncoder();
+/** A text of about this many bytes made of one unit repeated. */
+const repeat = (unit: string) => (bytes: number) => unit.repeat(Math.ceil(bytes / encoder.encode(unit).length));
+const pseudoRandom = (alphabet: string) => (bytes: number) => {
+  let state = 1;
+  let text = "";
+  for (let i = 0; i < bytes; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    text += alphabet[(state >>> 8) % alphabet.length];
+  }
+  return text;
+};
+
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const HOSTILE: Readonly<Record<string, (bytes: number) => string>> = {
+  "one letter": repeat("a"),
+  "upper-case letters": repeat("A"),
+  "one long word": pseudoRandom(LETTERS.slice(26)),
+  spaces: repeat(" "),
+  "spaces before digits": (bytes) => repeat(`${" ".repeat(999)}1`)(bytes),
+  "line ends": repeat("\n"),
+  "spaces and line ends": repeat(" \n"),
+  digits: pseudoRandom("0123456789"),
+  punctuation: pseudoRandom("!?.,;:-_()[]{}"),
+  apostrophes: repeat("'"),
+  CJK: repeat("\u6f22\u5b57"),
+  emoji: repeat("\u{1f600}"),
+  "combining marks": repeat("\u0301"),
+  base64: pseudoRandom(`${LETTERS}0123456789+/`),
+  mixed: repeat("Hello, world! 123 \u4f60\u597d \u{1f600}\n\tit's e\u0301t\u00e9; "),
+  "word marks": repeat("\u2581"),
+};
+
+/** Best time of encoding `text`, each time with a word cache that has not seen it. */
+async function bestTime(vocabulary: string, texts: readonly string[]): Promise<number[]> {
+  const tokenizer = await loadTokenizer(vocabulary);
+  const times = texts.map(() => Number.POSITIVE_INFINITY);
+  for (let run = 0; run < RUNS; run++) {
+    texts.forEach((text, i) => {
+      const start = performance.now();
+      tokenizer.encode(text, { addBos: false });
+      times[i] = Math.min(times[i]!, performance.now() - start);
+    });
+  }
+  return times;
+}
+
+for (const vocabulary of ["gpt-2", "qwen3", "deepseek-llm", "llama-spm", "own-spm"]) {
+  describe.skipIf(!hasVocabulary(vocabulary))(vocabulary, () => {
+    test.each(Object.keys(HOSTILE))("is linear on %s", async (kind) => {
+      const [small, large] = await bestTime(vocabulary, [HOSTILE[kind]!(SMALL), HOSTILE[kind]!(LARGE)]);
+      if (process.env["PRINT_TIMES"]) console.log(vocabulary, kind, small!.toFixed(1), large!.toFixed(1));
+      expect(large! / Math.max(small!, 1)).toBeLessThanOrEqual(ALLOWED); // under 1 ms the clock decides
+    });
+  });
+}
