@@ -32,6 +32,8 @@ export function createInjectionGuard(controlPieces: readonly string[]): Injectio
   const trie = buildTrie(pieces);
   const firsts = new Set(pieces.map((piece) => piece[0]!));
   const lasts = new Set(pieces.map((piece) => piece.at(-1)!));
+  // Blanks around a text stay outside its marked ends, so that templates trim it, or find it blank, as before.
+  const core = pieces.some((piece) => /\s/.test(piece)) ? /[^]+/ : /\S(?:[^]*\S)?/;
   const singles = new Set(pieces.filter((piece) => piece.length === widthAt(piece, 0)));
 
   const markText = (text: string, marker: string, marking: Marking): string => {
@@ -55,7 +57,7 @@ export function createInjectionGuard(controlPieces: readonly string[]): Injectio
       }
     }
     marked += clean.slice(copied);
-    return marking === "everywhere" && clean !== "" ? marker + marked + marker : marked;
+    return marking === "everywhere" ? marked.replace(core, (inner) => marker + inner + marker) : marked;
   };
 
   const mark = (value: Json, marker: string, marking: Marking): Json => {

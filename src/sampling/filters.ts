@@ -16,23 +16,25 @@ export function createCandidates(vocabSize: number): Candidates {
   return { tokens: new Int32Array(vocabSize), distances: new Int32Array(vocabSize), length: 0, best: 0 };
 }
 
+/** 1 / temperature as an f32, kept finite so that 0 times it is 0. */
+export function inverseTemperature(temperature: number): number {
+  return Math.min(Math.fround(1 / temperature), LARGEST);
+}
+const LARGEST = 3.4028234663852886e38; // largest f32
+
 /**
  * Fills `into` with the tokens within MAX_DISTANCE of the best one. Each step is one f32 operation (subtract,
  * multiply), a scaling by a power of two and a truncation, so that a GPU computes the same integers.
  *
  * @param max the largest logit, finite
+ * @param factor 1 / temperature
  */
-export function gatherCandidates(
-  into: Candidates,
-  logits: Float32Array,
-  max: number,
-  inverseTemperature: number,
-): void {
+export function gatherCandidates(into: Candidates, logits: Float32Array, max: number, factor: number): void {
   const limit = MAX_DISTANCE / SCORE_ONE;
   let length = 0;
   let best = -1;
   for (let token = 0; token < logits.length; token++) {
-    const distance = Math.fround(Math.fround(max - logits[token]!) * inverseTemperature);
+    const distance = Math.fround(Math.fround(max - logits[token]!) * factor);
     if (!(distance < limit)) continue;
     if (best < 0 && logits[token] === max) best = length;
     into.tokens[length] = token;

@@ -2,7 +2,15 @@
 import { EngineError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { naturalLog } from "./exact-math.ts";
-import { type Candidates, createCandidates, gatherCandidates, keepMinP, keepTopK, keepTopP } from "./filters.ts";
+import {
+  type Candidates,
+  createCandidates,
+  gatherCandidates,
+  inverseTemperature,
+  keepMinP,
+  keepTopK,
+  keepTopP,
+} from "./filters.ts";
 import { gumbelBound, gumbelNoise, MAX_DISTANCE, MAX_NOISE, SCORE_ONE } from "./fixed-point.ts";
 import { logprobOf, logSumExp, type TokenLogprob, topLogprobs } from "./logprobs.ts";
 import { addLogitBias, applyPenalties, applyRepetitionPenalty } from "./penalties.ts";
@@ -105,8 +113,6 @@ interface Row {
   token: number;
 }
 
-const LARGEST = 3.4028234663852886e38; // largest f32: 1 / temperature stays finite, and 0 * it stays 0
-
 /** What each step does. Their order is plan.ts's alone. */
 const STEPS: Record<SamplingStepName, (row: Row) => void> = {
   logprobs(row) {
@@ -145,7 +151,7 @@ const STEPS: Record<SamplingStepName, (row: Row) => void> = {
     row.token = best;
   },
   temperature(row) {
-    row.inverseTemperature = Math.min(Math.fround(1 / row.options.temperature), LARGEST);
+    row.inverseTemperature = inverseTemperature(row.options.temperature);
   },
   top_k(row) {
     keepTopK(candidatesOf(row), row.options.topK!);
