@@ -3,12 +3,14 @@
 import { EngineError } from "../base/errors.ts";
 import type { Gguf } from "../gguf/gguf.ts";
 import { attentionReference } from "../kernels/attention-reference.ts";
+import { embedReference } from "../kernels/embed.ts";
 import { gatedActivationReference } from "../kernels/gated-activation.ts";
+import { type LinearReferenceOptions, linearReference } from "../kernels/mat-vec.ts";
 import { rmsNormReference } from "../kernels/rms-norm.ts";
 import { ropeKvReference } from "../kernels/rope-kv.ts";
 import { buildRopeTable } from "../kernels/rope-table.ts";
 import { buildGraph, type Graph, type Op, type Slot, type Stage } from "../model/graph.ts";
-import type { ModelSpec } from "../model/spec.ts";
+import type { MatrixRef, ModelSpec } from "../model/spec.ts";
 import { createKvPages, PAGE_LENGTH } from "./kv-pages.ts";
 import { dequantizeWeights, type HostWeights } from "./reference-weights.ts";
 import type { Runtime, RuntimeInfo, SequenceId, StepId, StepResult } from "./runtime.ts";
@@ -126,22 +128,21 @@ function runGraph(graph: Graph, plan: StepPlan, machine: Machine): Float32Array[
     slots.set(slot, new Float32Array((slot === "logits" ? plan.wanted.length : plan.rowCount) * width));
   }
   for (const op of graph.ops) runOp(op, graph, plan, machine, slots);
-  return rowsOf(slots.get("logits")!, graph.widths.logits).map((row) => row.slice());
+  const [logits, width] = [slots.get("logits")!, graph.widths.logits];
+  return Array.from(plan.wanted, (_, row) => logits.slice(row * width, (row + 1) * width));
 }
 
 function runOp(op: Op, graph: Graph, plan: StepPlan, machine: Machine, slots: ReadonlyMap<Slot, Float32Array>): void {
   const { spec, weights } = machine;
   const { headCount, kvHeadCount, headDim } = spec;
   const output = slots.get(op.output)!;
-  const outputRows = rowsOf(output, graph.widths[op.output]);
   const input = "input" in op ? slots.get(op.input)! : output;
-  const inputRows = "input" in op ? rowsOf(input, graph.widths[op.input]) : [];
+  const product = (ref: MatrixRef, more: Partial<LinearReferenceOptions> = {}) =>
+    linearReference({ input, weights: weights.matrix(ref), columns: ref.columns, ...more });
   switch (op.op) {
     case "embed": {
-      const table = rowsOf(weights.matrix(op.weight), op.weight.columns);
-      outputRows.forEach((row, index) => {
-        row.set(table[plan.rows[index * 4]!]!);
-      });
+      const tokens = Array.from({ length: plan.rowCount }, (_, row) => plan.rows[row * 4]!);
+      output.set(embedReference(tokens, weights.matrix(op.weight), op.weight.columns, 1));
       break;
     }
     case "norm":
@@ -151,8 +152,8 @@ function runOp(op: Op, graph: Graph, plan: StepPlan, machine: Machine, slots: Re
       let first = op.firstRow;
       op.weights.forEach((ref, index) => {
         const bias = op.biases?.[index];
-        const part = outputRows.map((row) => row.subarray(first, first + ref.rows));
-        multiply(weights.matrix(ref), inputRows, part, op.residual, bias && weights.vector(bias));
+        const sums = product(ref, bias && { bias: weights.vector(bias) });
+        addColumns(sums, ref.rows, output, graph.widths[op.output], first, op.residual);
         first += ref.rows;
       });
       break;
@@ -160,9 +161,8 @@ function runOp(op: Op, graph: Graph, plan: StepPlan, machine: Machine, slots: Re
     case "gatedLinear": {
       const width = op.gate.rows;
       const both = new Float32Array(plan.rowCount * 2 * width);
-      const bothRows = rowsOf(both, 2 * width);
-      multiply(weights.matrix(op.gate), inputRows, bothRows.map((row) => row.subarray(0, width))); // biome-ignore format: one line a matrix
-      multiply(weights.matrix(op.up), inputRows, bothRows.map((row) => row.subarray(width))); // biome-ignore format: one line a matrix
+      addColumns(product(op.gate), width, both, 2 * width, 0, false);
+      addColumns(product(op.up), width, both, 2 * width, width, false);
       output.set(gatedActivationReference(both, width, op.activation));
       break;
     }
@@ -211,37 +211,25 @@ function runOp(op: Op, graph: Graph, plan: StepPlan, machine: Machine, slots: Re
       output.set(attended);
       break;
     }
-    case "head": {
-      const wanted = Array.from(plan.wanted, (row) => inputRows[row]!);
-      multiply(weights.matrix(op.weight), wanted, outputRows);
+    case "head":
+      output.set(product(op.weight, { wanted: plan.wanted }));
       break;
-    }
     default:
       op satisfies never;
   }
 }
 
-/** Views of the rows of [rows, width]. */
-function rowsOf(values: Float32Array, width: number): Float32Array[] {
-  if (width === 0) return [];
-  return Array.from({ length: values.length / width }, (_, row) => values.subarray(row * width, (row + 1) * width));
-}
-
-/** output[row][n] (+)= sum over k of matrix[n, k] * input[row][k] (+ bias[n]), in float64. */
-function multiply(
-  matrix: Float32Array,
-  input: readonly Float32Array[],
-  output: readonly Float32Array[],
-  accumulate = false,
-  bias?: Float32Array,
+/** Writes [rows, width] into columns `first ...` of [rows, outputWidth], or adds it to what is there. */
+function addColumns(
+  values: Float64Array,
+  width: number,
+  output: Float32Array,
+  outputWidth: number,
+  first: number,
+  accumulate: boolean,
 ): void {
-  input.forEach((x, row) => {
-    const y = output[row]!;
-    for (let n = 0; n < y.length; n++) {
-      const start = n * x.length;
-      let sum = bias?.[n] ?? 0;
-      for (let k = 0; k < x.length; k++) sum += matrix[start + k]! * x[k]!;
-      y[n] = accumulate ? y[n]! + sum : sum;
-    }
+  values.forEach((value, index) => {
+    const at = Math.floor(index / width) * outputWidth + first + (index % width);
+    output[at] = accumulate ? output[at]! + value : value;
   });
 }
