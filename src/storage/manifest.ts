@@ -1,7 +1,7 @@
 // What is known of a file kept in OPFS: where it came from, and the digest of each chunk that is there. It is written after
 // the chunk itself is on disk, so that a crash costs at most that chunk.
 
-import { guard } from "./checked-file.ts";
+import { CheckedFile, guard } from "./checked-file.ts";
 import { CHUNK_BYTES } from "./weights-identity.ts";
 
 export interface Manifest {
@@ -34,7 +34,10 @@ export async function readManifest(directory: FileSystemDirectoryHandle, name: s
   }
 }
 
-/** Replaces the file as a whole: createWritable writes beside it and swaps on close. */
+/**
+ * Replaces the file as a whole: createWritable writes beside it and swaps on close. Safari before 26 lacks it; there a crash
+ * in mid-write leaves a torn manifest, and the download starts clean.
+ */
 export async function writeManifest(
   directory: FileSystemDirectoryHandle,
   name: string,
@@ -42,10 +45,21 @@ export async function writeManifest(
 ): Promise<void> {
   const text = JSON.stringify(manifest);
   await guard("write of the manifest", text.length, async () => {
-    const handle = await directory.getFileHandle(name, { create: true });
-    const writable = await handle.createWritable();
-    await writable.write(text);
-    await writable.close();
+    const handle: Partial<FileSystemFileHandle> = await directory.getFileHandle(name, { create: true });
+    if (handle.createWritable) {
+      const writable = await handle.createWritable();
+      await writable.write(text);
+      await writable.close();
+      return;
+    }
+    const file = await CheckedFile.open(directory, name);
+    try {
+      file.truncate(0);
+      file.write(new TextEncoder().encode(text), 0);
+      file.flush();
+    } finally {
+      file.close();
+    }
   });
 }
 
