@@ -6,19 +6,19 @@ const EXTRA_WORDS = 0u;
 const HAS_OFFSET = false;
 const RAW_SCALE = vec4<f32>(1.0);
 
-fn floats_of_halves(first: u32, second: u32) -> vec4<f32> {
+fn floatsOfHalves(first: u32, second: u32) -> vec4<f32> {
   return vec4<f32>(unpack2x16float(first), unpack2x16float(second));
 }
 
-fn load_group(unit: u32, lane: u32, group: u32) -> Group {
-  let a = vector_of(unit, lane, 0u);
-  let b = vector_of(unit, lane, 1u);
-  let c = vector_of(unit, lane, 2u);
-  let d = vector_of(unit, lane, 3u);
+fn loadGroup(unit: u32, lane: u32, group: u32) -> Group {
+  let a = vectorOf(unit, lane, 0u);
+  let b = vectorOf(unit, lane, 1u);
+  let c = vectorOf(unit, lane, 2u);
+  let d = vectorOf(unit, lane, 3u);
   return Group(
     array<vec4<f32>, 8>(
-      floats_of_halves(a.x, a.y), floats_of_halves(a.z, a.w), floats_of_halves(b.x, b.y), floats_of_halves(b.z, b.w),
-      floats_of_halves(c.x, c.y), floats_of_halves(c.z, c.w), floats_of_halves(d.x, d.y), floats_of_halves(d.z, d.w),
+      floatsOfHalves(a.x, a.y), floatsOfHalves(a.z, a.w), floatsOfHalves(b.x, b.y), floatsOfHalves(b.z, b.w),
+      floatsOfHalves(c.x, c.y), floatsOfHalves(c.z, c.w), floatsOfHalves(d.x, d.y), floatsOfHalves(d.z, d.w),
     ),
     1.0,
     0.0,

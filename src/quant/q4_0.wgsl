@@ -6,8 +6,8 @@ const EXTRA_WORDS = 1u;
 const HAS_OFFSET = true;
 const RAW_SCALE = BYTE_SCALE;
 
-fn load_group(unit: u32, lane: u32, group: u32) -> Group {
-  let q = vector_of(unit, lane, group);
-  let d = half_of(extra_of(unit, lane, 0u), group);
-  return group_of_bytes(low_nibbles(q), high_nibbles(q), d, -8.0 * d);
+fn loadGroup(unit: u32, lane: u32, group: u32) -> Group {
+  let q = vectorOf(unit, lane, group);
+  let d = halfOf(extraOf(unit, lane, 0u), group);
+  return groupOfBytes(lowNibbles(q), highNibbles(q), d, -8.0 * d);
 }

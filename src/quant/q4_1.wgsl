@@ -6,8 +6,8 @@ const EXTRA_WORDS = 1u;
 const HAS_OFFSET = true;
 const RAW_SCALE = BYTE_SCALE;
 
-fn load_group(unit: u32, lane: u32, group: u32) -> Group {
-  let q = vector_of(unit, lane, 0u);
-  let d_m = unpack2x16float(extra_of(unit, lane, 0u));
-  return group_of_bytes(low_nibbles(q), high_nibbles(q), d_m.x, d_m.y);
+fn loadGroup(unit: u32, lane: u32, group: u32) -> Group {
+  let q = vectorOf(unit, lane, 0u);
+  let dm = unpack2x16float(extraOf(unit, lane, 0u));
+  return groupOfBytes(lowNibbles(q), highNibbles(q), dm.x, dm.y);
 }

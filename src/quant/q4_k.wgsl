@@ -6,11 +6,11 @@ const EXTRA_WORDS = 5u;
 const HAS_OFFSET = true;
 const RAW_SCALE = BYTE_SCALE;
 
-fn load_group(unit: u32, lane: u32, group: u32) -> Group {
-  let q = vector_of(unit, lane, group);
-  let d_dmin = unpack2x16float(extra_of(unit, lane, 0u));
+fn loadGroup(unit: u32, lane: u32, group: u32) -> Group {
+  let q = vectorOf(unit, lane, group);
+  let scales = unpack2x16float(extraOf(unit, lane, 0u));
   let byte = 8u * (group & 3u);
-  let scale = f32(extractBits(extra_of(unit, lane, 1u + (group >> 2u)), byte, 8u));
-  let minimum = f32(extractBits(extra_of(unit, lane, 3u + (group >> 2u)), byte, 8u));
-  return group_of_bytes(low_nibbles(q), high_nibbles(q), d_dmin.x * scale, -d_dmin.y * minimum);
+  let scale = f32(extractBits(extraOf(unit, lane, 1u + (group >> 2u)), byte, 8u));
+  let minimum = f32(extractBits(extraOf(unit, lane, 3u + (group >> 2u)), byte, 8u));
+  return groupOfBytes(lowNibbles(q), highNibbles(q), scales.x * scale, -scales.y * minimum);
 }

@@ -7,22 +7,22 @@ const HAS_OFFSET = false;
 const RAW_SCALE = BYTE_SCALE;
 
 // The lower three bytes have their sign flipped and the bias of 128 taken off again; the top one is signed as it stands.
-fn floats_of_signed_bytes(word: u32) -> vec4<f32> {
+fn floatsOfSignedBytes(word: u32) -> vec4<f32> {
   let bytes = vec4<u32>(word ^ 0x00808080u) & vec4<u32>(0xffu, 0xff00u, 0xff0000u, 0xff000000u);
   return vec4<f32>(bitcast<vec4<i32>>(bytes) - vec4<i32>(0x80, 0x8000, 0x800000, 0));
 }
 
-fn load_group(unit: u32, lane: u32, group: u32) -> Group {
-  let low = vector_of(unit, lane, 2u * group);
-  let high = vector_of(unit, lane, 2u * group + 1u);
+fn loadGroup(unit: u32, lane: u32, group: u32) -> Group {
+  let low = vectorOf(unit, lane, 2u * group);
+  let high = vectorOf(unit, lane, 2u * group + 1u);
   return Group(
     array<vec4<f32>, 8>(
-      floats_of_signed_bytes(low.x), floats_of_signed_bytes(low.y),
-      floats_of_signed_bytes(low.z), floats_of_signed_bytes(low.w),
-      floats_of_signed_bytes(high.x), floats_of_signed_bytes(high.y),
-      floats_of_signed_bytes(high.z), floats_of_signed_bytes(high.w),
+      floatsOfSignedBytes(low.x), floatsOfSignedBytes(low.y),
+      floatsOfSignedBytes(low.z), floatsOfSignedBytes(low.w),
+      floatsOfSignedBytes(high.x), floatsOfSignedBytes(high.y),
+      floatsOfSignedBytes(high.z), floatsOfSignedBytes(high.w),
     ),
-    half_of(extra_of(unit, lane, 0u), group),
+    halfOf(extraOf(unit, lane, 0u), group),
     0.0,
   );
 }

@@ -1,0 +1,36 @@
+// Rows of the embedding matrix for a step's tokens, from the planes that the head reads too. One thread a group of 32 weights.
+// The prelude of the matrix's format is appended: see quant/group.wgsl.
+
+struct Params {
+  columns: u32,
+  rowCount: u32,
+  rowOffset: u32,
+  scale: f32,
+}
+
+// x: token id
+@group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> quants: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> extras: array<u32>;
+@group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(4) var<uniform> params: Params;
+
+@compute @workgroup_size(32)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  let index = workgroup.x * 32u + thread;
+  let groups = (params.columns + 31u) / 32u;
+  let row = workgroup.y;
+  let token = rows[row].x;
+  if (index >= groups || token < params.rowOffset || token - params.rowOffset >= params.rowCount) {
+    return;
+  }
+  let local = token - params.rowOffset;
+  let unitsPerRow = (groups + GROUPS_PER_UNIT - 1u) / GROUPS_PER_UNIT;
+  let unit = local / 32u * unitsPerRow + index / GROUPS_PER_UNIT;
+  let group = loadGroup(unit, local % 32u, index % GROUPS_PER_UNIT);
+  let quads = params.columns / 4u;
+  for (var i = 0u; i < min(quads - index * 8u, 8u); i++) {
+    let weights = group.raw[i] * (group.scale * RAW_SCALE) + group.offset;
+    output[row * quads + index * 8u + i] = weights * params.scale;
+  }
+}

@@ -1,0 +1,37 @@
+// The feed-forward's first half in one dispatch, for few rows of x: act(gate x) * (up x).
+import { defineKernel } from "../gpu/kernel.ts";
+import { ROW_TILE } from "../quant/format.ts";
+import activation from "./activation.wgsl?raw";
+import { type ActivationName, activate } from "./gated-activation.ts";
+import { linearReference } from "./mat-vec.ts";
+import source from "./mat-vec-gated.wgsl?raw";
+
+/**
+ * input: [rows, columns], columns a multiple of 4. quants, extras: the planes of gate above up, each of `width` rows, a
+ * multiple of 32, in one part. output: [rows, width]. SLICES: see `matVecSlices`. ACTIVATION: index in ACTIVATIONS.
+ * prelude: the format's. Size: rows.
+ */
+export const matVecGated = defineKernel({
+  name: "mat-vec-gated",
+  source: source + activation,
+  bindings: { input: "read", quants: "read", extras: "read", output: "read_write" },
+  params: { columns: "u32", width: "u32" },
+  overrides: { SLICES: "u32", ACTIVATION: "u32" },
+  grid: ({ rows }: { rows: number }, { params }) => [Math.ceil(params.width / ROW_TILE), rows],
+});
+
+/** act(gate x) * (up x) of each row in float64: [rows, width]. `weights`: [2 * width, columns], dequantized. */
+export function matVecGatedReference(
+  input: Float32Array,
+  weights: Float32Array,
+  columns: number,
+  activation: ActivationName,
+): Float64Array {
+  const both = linearReference({ input, weights, columns });
+  const rows = input.length / columns;
+  const width = both.length / rows / 2;
+  return Float64Array.from({ length: rows * width }, (_, index) => {
+    const gate = Math.floor(index / width) * 2 * width + (index % width);
+    return activate(both[gate]!, activation) * both[gate + width]!;
+  });
+}

@@ -1,0 +1,119 @@
+// What the tests of weight kernels share: repacked matrices on a device, outputs between sentinels, one run read back.
+import { expect } from "vitest";
+import { type OwnedBuffer, USAGE } from "../../src/gpu/buffers.ts";
+import type { Device } from "../../src/gpu/device.ts";
+import type { BufferBinding, Operation } from "../../src/gpu/kernel.ts";
+import { createReadback } from "../../src/gpu/readback.ts";
+import { record } from "../../src/gpu/recorder.ts";
+import type { QuantFormat } from "../../src/quant/format.ts";
+import { repackRows, rowBytes } from "../../src/quant/repack.ts";
+import { randomRows } from "../quant/random-weights.ts";
+
+/** Elements before and after every output that no kernel may touch. */
+const SENTINELS = 1024;
+const SENTINEL = 0x7fdeadbe; // a NaN: whoever adds to it or reads it shows
+
+/**
+ * Most that a kernel's output may be off against float64 sums over exactly dequantized weights, as a fraction of the output's
+ * energy. RELIABILITY asks for 1e-6; float32 sums of these lengths stay far below even this.
+ */
+export const MAX_NMSE = 1e-11;
+
+export interface TestMatrix {
+  /** [rows, columns] */
+  readonly weights: Float32Array;
+  /** As a file holds them. */
+  readonly bytes: Uint8Array;
+  readonly planes: { quants: OwnedBuffer; extras: OwnedBuffer };
+}
+
+/** A random matrix, dequantized here and repacked on the device. */
+export async function randomMatrix(
+  device: Device,
+  format: QuantFormat,
+  rows: number,
+  columns: number,
+): Promise<TestMatrix> {
+  const bytes = randomRows(format, rows, columns, rows * 7 + columns);
+  const weights = new Float32Array(rows * columns);
+  format.dequantize(bytes, weights);
+  return { weights, bytes, planes: await uploadRows(device, format, bytes, columns) };
+}
+
+export async function uploadRows(device: Device, format: QuantFormat, bytes: Uint8Array, columns: number) {
+  const { quants, extras } = repackRows(format, bytes, bytes.length / rowBytes(format, columns), columns);
+  return { quants: await upload(device, quants), extras: await upload(device, extras) };
+}
+
+export async function upload(device: Device, data: ArrayBufferView): Promise<OwnedBuffer> {
+  const buffer = await device.buffers.create({
+    label: "test data",
+    byteLength: data.byteLength,
+    usage: USAGE.STORAGE | USAGE.UNIFORM | USAGE.COPY_DST,
+  });
+  if (data.byteLength > 0) device.buffers.write(buffer, data);
+  return buffer;
+}
+
+export interface GuardedOutput {
+  readonly binding: BufferBinding;
+  /** The output's bits; fails when a sentinel has changed. */
+  read(): Promise<Float32Array>;
+}
+
+/** An output of `count` elements, filled with `initial` or with sentinels. The binding reaches over the sentinels behind. */
+export async function guardedOutput(device: Device, count: number, initial?: Float32Array): Promise<GuardedOutput> {
+  const words = new Uint32Array(count + 2 * SENTINELS).fill(SENTINEL);
+  if (initial) new Float32Array(words.buffer).set(initial, SENTINELS);
+  const buffer = await device.buffers.create({
+    label: "guarded output",
+    byteLength: words.byteLength,
+    usage: USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST,
+  });
+  device.buffers.write(buffer, words);
+  return {
+    binding: { buffer: buffer.buffer, offset: SENTINELS * 4 },
+    async read() {
+      const readback = await createReadback(device, words.byteLength, 1);
+      const recorder = record(device);
+      const pending = readback.copy(recorder, buffer);
+      recorder.submit();
+      const bits = new Uint32Array(await pending.read());
+      readback.dispose();
+      buffer.free();
+      const around = [...bits.subarray(0, SENTINELS), ...bits.subarray(SENTINELS + count)];
+      expect(around.every((word) => word === SENTINEL)).toBe(true);
+      return new Float32Array(bits.buffer, SENTINELS * 4, count);
+    },
+  };
+}
+
+/** True for an element that nobody wrote. */
+export function isUntouched(values: Float32Array, index: number): boolean {
+  return new Uint32Array(values.buffer, values.byteOffset)[index] === SENTINEL;
+}
+
+export function runOnce<Size>(device: Device, operation: Operation<Size>, size: Size): void {
+  const recorder = record(device);
+  recorder.run(operation, size);
+  recorder.submit();
+  operation.free();
+}
+
+/** Energy of the error over energy of the expected values. */
+export function nmse(actual: Float32Array, expected: ArrayLike<number>): number {
+  expect(actual.length).toBe(expected.length);
+  let error = 0;
+  let energy = 0;
+  for (let i = 0; i < expected.length; i++) {
+    error += (actual[i]! - expected[i]!) ** 2;
+    energy += expected[i]! ** 2;
+  }
+  return error === 0 ? 0 : error / energy;
+}
+
+/** Rows and columns for a format: one row, around tiles, columns that leave part of a unit or of a group unfilled. */
+export function shapesOf(format: QuantFormat): [rows: number, columns: number][] {
+  const columns = { 1: [4, 36, 160], 32: [32, 96, 576], 256: [256, 768] }[format.blockLength]!;
+  return [1, 31, 33, 100].map((rows, index) => [rows, columns[index % columns.length]!]);
+}
