@@ -1,0 +1,19 @@
+// The host that does the arithmetic on WebGPU.
+import { openDevice } from "../gpu/device.ts";
+import { createGpuRuntime } from "../runtime/gpu-runtime.ts";
+import type { OpenRuntimeHost } from "./runtime-host.ts";
+
+/** @param gpu `navigator.gpu`, or Dawn's in Node; a lost device is replaced by another one from here */
+export function gpuHost(gpu: GPU | undefined): OpenRuntimeHost {
+  return async () => {
+    const device = await openDevice(gpu);
+    const { vendor, architecture, description, isFallback } = device.adapter;
+    const name = [description || vendor, architecture].filter((part) => part !== "").join(", ") || "unnamed adapter";
+    return {
+      adapter: isFallback ? `${name} (on the CPU)` : name,
+      features: [...device.features],
+      createRuntime: ({ gguf, ...load }) => createGpuRuntime({ device, model: gguf, ...load }),
+      dispose: () => device.dispose(),
+    };
+  };
+}

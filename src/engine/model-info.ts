@@ -1,0 +1,95 @@
+// Facts about a loaded model, for people and for the fingerprint.
+import type { ChatTemplate } from "../chat/template.ts";
+import type { Gguf } from "../gguf/gguf.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { RuntimeHost } from "./runtime-host.ts";
+import { ENGINE_VERSION } from "./version.ts";
+
+export interface ModelInfo {
+  /** What `model` is in responses. */
+  readonly id: string;
+  /** The file's own name for the model, or that of the file. */
+  readonly name: string;
+  readonly architecture: string;
+  readonly parameters: number;
+  readonly fileBytes: number;
+  /** Number of tensors by weight format, the most frequent first. */
+  readonly formats: Readonly<Record<string, number>>;
+  /** Tokens that prompt and answer may have together. */
+  readonly contextLength: number;
+  /** What the model was trained for, where the file says so. */
+  readonly trainedContextLength?: number;
+  readonly vocabSize: number;
+  readonly tokenizer: string;
+  /** The model's own chat template, or the built-in one that stands in. */
+  readonly template: ChatTemplate["origin"];
+  readonly warnings: readonly string[];
+  readonly adapter: string;
+  readonly features: readonly string[];
+  /** `system_fingerprint` of every answer. */
+  readonly fingerprint: string;
+  readonly engineVersion: string;
+}
+
+export interface ModelFacts {
+  readonly id: string | undefined;
+  readonly gguf: Gguf;
+  readonly tokenizer: Tokenizer;
+  readonly template: ChatTemplate;
+  readonly runtime: Runtime;
+  readonly host: RuntimeHost;
+  readonly identity: string;
+}
+
+export async function modelInfo(facts: ModelFacts): Promise<ModelInfo> {
+  const { gguf, tokenizer, template, runtime, host } = facts;
+  const architecture = gguf.metadata.requireString("general.architecture");
+  const name = gguf.metadata.string("general.name") ?? baseName(gguf.files[0]?.source.name ?? "model");
+  const trained = gguf.metadata.number(`${architecture}.context_length`);
+  return {
+    id: facts.id ?? name,
+    name,
+    architecture,
+    parameters: sum([...gguf.tensors.values()].map(({ shape }) => shape.reduce((product, size) => product * size, 1))),
+    fileBytes: sum(gguf.files.map(({ source }) => source.size)),
+    formats: formatMix(gguf),
+    contextLength: runtime.info.contextLength,
+    ...(trained !== undefined && { trainedContextLength: trained }),
+    vocabSize: tokenizer.vocabSize,
+    tokenizer: `${tokenizer.model} / ${tokenizer.preTokenizer}`,
+    template: template.origin,
+    warnings: tokenizer.warnings,
+    adapter: host.adapter,
+    features: host.features,
+    fingerprint: await fingerprintOf(facts),
+    engineVersion: ENGINE_VERSION,
+  };
+}
+
+/** `fp_` and 12 hex digits over all that can change a bit of an answer. */
+async function fingerprintOf({ runtime, identity, template, gguf }: ModelFacts): Promise<string> {
+  const parts = {
+    engine: ENGINE_VERSION,
+    weights: identity,
+    template: template.origin === "model" ? gguf.metadata.string("tokenizer.chat_template") : template.origin,
+    runtime: Object.entries(runtime.info.fingerprint).sort(([a], [b]) => (a < b ? -1 : 1)),
+  };
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)));
+  const hex = [...new Uint8Array(digest, 0, 6)].map((byte) => byte.toString(16).padStart(2, "0"));
+  return `fp_${hex.join("")}`;
+}
+
+function formatMix(gguf: Gguf): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const { format } of gguf.tensors.values()) counts.set(format, (counts.get(format) ?? 0) + 1);
+  return Object.fromEntries([...counts].sort(([, a], [, b]) => b - a));
+}
+
+function baseName(path: string): string {
+  return (path.split(/[\\/]/).pop() ?? path).replace(/[?#].*$/, "").replace(/\.gguf$/i, "");
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
