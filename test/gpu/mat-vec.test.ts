@@ -1,6 +1,5 @@
 // mat-vec against float64, for every format; its rows alone and beside others; its parts, biases, residuals and gathers.
 import { expect, test } from "vitest";
-import { USAGE } from "../../src/gpu/buffers.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import { type BufferBinding, MAX_WORKGROUPS, prepare } from "../../src/gpu/kernel.ts";
 import { linearReference, matVec, matVecSlices } from "../../src/kernels/mat-vec.ts";
@@ -9,8 +8,7 @@ import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
 import { Q4_1 } from "../../src/quant/q4_1.ts";
 import { Q4_K } from "../../src/quant/q4_k.ts";
 import { Q8_0 } from "../../src/quant/q8_0.ts";
-import { planeSizes, repackRows } from "../../src/quant/repack.ts";
-import { randomFloats, randomRows } from "../quant/random-weights.ts";
+import { randomFloats } from "../quant/random-weights.ts";
 import { describeAdapters } from "./adapters.ts";
 import {
   guardedOutput,
@@ -20,6 +18,8 @@ import {
   randomMatrix,
   runOnce,
   shapesOf,
+  sparsePlanes,
+  tilesAroundFold,
   upload,
   uploadRows,
 } from "./weight-kernels.ts";
@@ -176,13 +176,13 @@ describeAdapters("mat-vec", (adapter) => {
     const device = await adapter.device();
     const columns = 32;
     const rowCount = (MAX_WORKGROUPS + 2) * 32 - 27;
-    const planes = await sparsePlanes(device, rowCount, columns);
+    const { filled, ...planes } = await sparsePlanes(device, rowCount, columns, tilesAroundFold(rowCount));
     const input = randomFloats(columns, 12);
     const output = await guardedOutput(device, rowCount);
     await run(device, { format: Q4_1, columns, rowCount, planes, output: output.binding, input });
     const actual = await output.read();
     let written = 0;
-    for (const { tile, weights } of planes.filled) {
+    for (const { tile, weights } of filled) {
       const expected = linearReference({ input, weights, columns });
       expect(nmse(actual.slice(tile * 32, tile * 32 + expected.length), expected)).toBeLessThan(MAX_NMSE);
       written += expected.length;
@@ -190,23 +190,3 @@ describeAdapters("mat-vec", (adapter) => {
     expect(actual.filter((value) => value !== 0).length).toBe(written);
   });
 });
-
-/** Planes that are zero but for the first, the last and the two tiles at the folding of the grid. */
-async function sparsePlanes(device: Device, rowCount: number, columns: number) {
-  const sizes = planeSizes(Q4_1, rowCount, columns);
-  const usage = USAGE.STORAGE | USAGE.COPY_DST;
-  const quants = await device.buffers.create({ label: "quants", byteLength: sizes.quantsBytes, usage });
-  const extras = await device.buffers.create({ label: "extras", byteLength: sizes.extrasBytes, usage });
-  const tiles = [0, Math.ceil(sizes.tiles / 2) - 1, Math.ceil(sizes.tiles / 2), sizes.tiles - 1];
-  const filled = tiles.map((tile) => {
-    const rows = Math.min(32, rowCount - tile * 32);
-    const bytes = randomRows(Q4_1, rows, columns, tile);
-    const planes = repackRows(Q4_1, bytes, rows, columns);
-    device.buffers.write(quants, planes.quants, tile * planes.quants.byteLength);
-    device.buffers.write(extras, planes.extras, tile * planes.extras.byteLength);
-    const weights = new Float32Array(rows * columns);
-    Q4_1.dequantize(bytes, weights);
-    return { tile, weights };
-  });
-  return { quants, extras, filled };
-}

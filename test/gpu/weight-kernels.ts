@@ -5,8 +5,9 @@ import type { Device } from "../../src/gpu/device.ts";
 import type { BufferBinding, Operation } from "../../src/gpu/kernel.ts";
 import { createReadback } from "../../src/gpu/readback.ts";
 import { record } from "../../src/gpu/recorder.ts";
-import type { QuantFormat } from "../../src/quant/format.ts";
-import { repackRows, rowBytes } from "../../src/quant/repack.ts";
+import { type QuantFormat, ROW_TILE } from "../../src/quant/format.ts";
+import { Q4_1 } from "../../src/quant/q4_1.ts";
+import { planeSizes, repackRows, rowBytes } from "../../src/quant/repack.ts";
 import { randomRows } from "../quant/random-weights.ts";
 
 /** Elements before and after every output that no kernel may touch. */
@@ -116,4 +117,29 @@ export function nmse(actual: Float32Array, expected: ArrayLike<number>): number 
 export function shapesOf(format: QuantFormat): [rows: number, columns: number][] {
   const columns = { 1: [4, 36, 160], 32: [32, 96, 576], 256: [256, 768] }[format.blockLength]!;
   return [1, 31, 33, 100].map((rows, index) => [rows, columns[index % columns.length]!]);
+}
+
+/** The first and the last tile of a matrix, and those on both sides of where a grid over 65,535 tiles is folded in two. */
+export function tilesAroundFold(rows: number): number[] {
+  const tiles = Math.ceil(rows / ROW_TILE);
+  return [0, Math.ceil(tiles / 2) - 1, Math.ceil(tiles / 2), tiles - 1];
+}
+
+/** A Q4_1 matrix on the device that is zero but for some tiles: large, and made in no time. */
+export async function sparsePlanes(device: Device, rowCount: number, columns: number, tiles: readonly number[]) {
+  const sizes = planeSizes(Q4_1, rowCount, columns);
+  const usage = USAGE.STORAGE | USAGE.COPY_DST;
+  const quants = await device.buffers.create({ label: "quants", byteLength: sizes.quantsBytes, usage });
+  const extras = await device.buffers.create({ label: "extras", byteLength: sizes.extrasBytes, usage });
+  const filled = tiles.map((tile) => {
+    const rows = Math.min(ROW_TILE, rowCount - tile * ROW_TILE);
+    const bytes = randomRows(Q4_1, rows, columns, tile);
+    const planes = repackRows(Q4_1, bytes, rows, columns);
+    device.buffers.write(quants, planes.quants, tile * planes.quants.byteLength);
+    device.buffers.write(extras, planes.extras, tile * planes.extras.byteLength);
+    const weights = new Float32Array(rows * columns);
+    Q4_1.dequantize(bytes, weights);
+    return { tile, weights };
+  });
+  return { quants, extras, filled };
 }

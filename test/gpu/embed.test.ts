@@ -1,0 +1,92 @@
+// embed against dequantized rows: every format, parts of a matrix, and scales so small that f16 holds them as subnormals.
+import { expect, test } from "vitest";
+import type { Device } from "../../src/gpu/device.ts";
+import { type BufferBinding, prepare } from "../../src/gpu/kernel.ts";
+import { embed, embedReference } from "../../src/kernels/embed.ts";
+import type { QuantFormat } from "../../src/quant/format.ts";
+import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
+import { Q8_0 } from "../../src/quant/q8_0.ts";
+import { describeAdapters } from "./adapters.ts";
+import { guardedOutput, isUntouched, randomMatrix, runOnce, upload, uploadRows } from "./weight-kernels.ts";
+
+interface Run {
+  format: QuantFormat;
+  columns: number;
+  planes: { quants: BufferBinding; extras: BufferBinding };
+  tokens: readonly number[];
+  output: BufferBinding;
+  rowOffset?: number;
+  rowCount: number;
+  scale?: number;
+}
+
+async function run(device: Device, options: Run): Promise<void> {
+  const { format, columns, planes, tokens, output, rowOffset = 0, rowCount, scale = 1 } = options;
+  const operation = await prepare(device, embed, {
+    label: "embed",
+    prelude: format.prelude,
+    buffers: {
+      rows: await upload(device, Uint32Array.from(tokens.flatMap((token) => [token, 0, 0, 0]))),
+      ...planes,
+      output,
+    },
+    params: { columns, rowCount, rowOffset, scale },
+    overrides: {},
+  });
+  runOnce(device, operation, { rows: tokens.length });
+}
+
+const TOKENS = [0, 69, 31, 32, 33, 0, 64];
+
+describeAdapters("embed", (adapter) => {
+  test.each(SUPPORTED_FORMATS)("$name: each number within a rounding of its dequantized weight", async (format) => {
+    const device = await adapter.device();
+    const shapes = { 1: [4, 36, 1060], 32: [32, 96, 1056], 256: [256, 1280] }[format.blockLength]!;
+    for (const columns of shapes) {
+      const { weights, planes } = await randomMatrix(device, format, 70, columns);
+      const output = await guardedOutput(device, TOKENS.length * columns);
+      await run(device, { format, columns, planes, tokens: TOKENS, output: output.binding, rowCount: 70 });
+      const actual = await output.read();
+      const expected = embedReference(TOKENS, weights, columns, 1);
+      const off = actual.findIndex(
+        (value, index) => Math.abs(value - expected[index]!) > 2 ** -23 * Math.abs(expected[index]!),
+      );
+      expect(off === -1 ? "none" : `[${off}] ${actual[off]} is not ${expected[off]}`).toBe("none");
+    }
+  });
+
+  test("parts leave the tokens of other parts alone, and the scale is applied", async () => {
+    const device = await adapter.device();
+    const columns = 96;
+    const { weights, bytes, planes } = await randomMatrix(device, Q8_0, 70, columns);
+    const perRow = bytes.length / 70;
+    const upper = await uploadRows(device, Q8_0, bytes.subarray(64 * perRow), columns);
+    const expected = embedReference(TOKENS, weights, columns, 8);
+    const shared = { format: Q8_0, columns, tokens: TOKENS, scale: 8 };
+
+    const one = await guardedOutput(device, TOKENS.length * columns);
+    await run(device, { ...shared, planes: upper, output: one.binding, rowOffset: 64, rowCount: 6 });
+    const actual = await one.read();
+    for (const [row, token] of TOKENS.entries()) {
+      for (let at = row * columns; at < (row + 1) * columns; at++) {
+        if (token < 64) expect(isUntouched(actual, at)).toBe(true);
+        else expect(actual[at]).toBe(expected[at]);
+      }
+    }
+
+    const both = await guardedOutput(device, TOKENS.length * columns);
+    await run(device, { ...shared, planes: upper, output: both.binding, rowOffset: 64, rowCount: 6 });
+    await run(device, { ...shared, planes, output: both.binding, rowCount: 64 });
+    expect(await both.read()).toEqual(expected);
+  });
+
+  test("the smallest f16 scale is not flushed to zero", async () => {
+    const device = await adapter.device();
+    const bytes = new Uint8Array(Q8_0.blockBytes).fill(1);
+    new DataView(bytes.buffer).setUint16(0, 1, true);
+    const output = await guardedOutput(device, 32);
+    const planes = await uploadRows(device, Q8_0, bytes, 32);
+    await run(device, { format: Q8_0, columns: 32, planes, tokens: [0], output: output.binding, rowCount: 1 });
+    expect(await output.read()).toEqual(new Float32Array(32).fill(2 ** -24));
+  });
+});

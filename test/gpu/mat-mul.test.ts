@@ -1,0 +1,228 @@
+// mat-mul against float64, for every format; its rows in steps of any size; its parts, biases, residuals and gathers.
+import { expect, test } from "vitest";
+import type { Device } from "../../src/gpu/device.ts";
+import { type BufferBinding, MAX_WORKGROUPS, prepare } from "../../src/gpu/kernel.ts";
+import { matMul, matMulTiles } from "../../src/kernels/mat-mul.ts";
+import { linearReference } from "../../src/kernels/mat-vec.ts";
+import type { QuantFormat } from "../../src/quant/format.ts";
+import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
+import { Q4_1 } from "../../src/quant/q4_1.ts";
+import { Q8_0 } from "../../src/quant/q8_0.ts";
+import { randomFloats } from "../quant/random-weights.ts";
+import { describeAdapters } from "./adapters.ts";
+import {
+  guardedOutput,
+  isUntouched,
+  MAX_NMSE,
+  nmse,
+  randomMatrix,
+  runOnce,
+  shapesOf,
+  sparsePlanes,
+  tilesAroundFold,
+  upload,
+  uploadRows,
+} from "./weight-kernels.ts";
+
+interface Run {
+  format: QuantFormat;
+  columns: number;
+  rowCount: number;
+  planes: { quants: BufferBinding; extras: BufferBinding };
+  output: BufferBinding;
+  input: Float32Array;
+  /** Rows of the step; the grid may be made for more. */
+  rows?: number;
+  gridRows?: number;
+  rowOffset?: number;
+  outStride?: number;
+  accumulate?: boolean;
+  bias?: { values: Float32Array; offset: number };
+  wanted?: Uint32Array;
+  tiles?: number;
+}
+
+async function run(device: Device, options: Run): Promise<void> {
+  const { format, columns, rowCount, planes, output, bias, wanted } = options;
+  const rows = options.rows ?? options.input.length / columns;
+  const input = await upload(device, options.input);
+  const operation = await prepare(device, matMul, {
+    label: "mat-mul",
+    prelude: format.prelude,
+    buffers: {
+      input,
+      ...planes,
+      bias: bias ? await upload(device, bias.values) : input,
+      wanted: wanted ? await upload(device, wanted) : input,
+      step: await upload(device, Uint32Array.of(rows, wanted?.length ?? 0, 0, 0)),
+      output,
+    },
+    params: {
+      columns,
+      rowCount,
+      rowOffset: options.rowOffset ?? 0,
+      biasOffset: bias?.offset ?? 0,
+      outStride: options.outStride ?? rowCount,
+      accumulate: Number(options.accumulate ?? false),
+      hasBias: Number(bias !== undefined),
+      gather: Number(wanted !== undefined),
+    },
+    overrides: { TILES: options.tiles ?? matMulTiles(device.adapter) },
+  });
+  runOnce(device, operation, { rows: options.gridRows ?? wanted?.length ?? rows });
+}
+
+describeAdapters("mat-mul", (adapter) => {
+  test.each(
+    SUPPORTED_FORMATS.flatMap((format) => shapesOf(format).map((shape) => [format.name, ...shape, format] as const)),
+  )("%s %i x %i equals the float64 product", async (_name, rowCount, columns, format) => {
+    const device = await adapter.device();
+    const { weights, planes } = await randomMatrix(device, format, rowCount, columns);
+    for (const rows of [1, 7]) {
+      const input = randomFloats(rows * columns, 5);
+      const output = await guardedOutput(device, rows * rowCount);
+      await run(device, { format, columns, rowCount, planes, output: output.binding, input });
+      expect(nmse(await output.read(), linearReference({ input, weights, columns }))).toBeLessThan(MAX_NMSE);
+    }
+  });
+
+  test.each([
+    ["Q4_1", Q4_1],
+    ["Q8_0", Q8_0],
+  ])("%s: a row has the same bits in steps of 1, 7, 64 and 256 rows, wherever it stands", async (_name, format) => {
+    const device = await adapter.device();
+    const [rowCount, columns, rows] = [70, 576, 256];
+    const { planes } = await randomMatrix(device, format, rowCount, columns);
+    const input = randomFloats(rows * columns, 7);
+    const product = async (from: number, to: number, tiles?: number) => {
+      const output = await guardedOutput(device, (to - from) * rowCount);
+      const part = input.slice(from * columns, to * columns);
+      const shared = { format, columns, rowCount, planes, output: output.binding, input: part };
+      await run(device, tiles === undefined ? shared : { ...shared, tiles });
+      return output.read();
+    };
+    const all = await product(0, 256);
+    for (const [from, to] of [
+      [0, 1],
+      [201, 202],
+      [0, 7],
+      [94, 101],
+      [3, 67],
+      [192, 256],
+    ] as const) {
+      expect(await product(from, to)).toEqual(all.slice(from * rowCount, to * rowCount));
+    }
+    // Wider workgroups, as for a GPU, change nothing either.
+    expect(await product(94, 101, 16)).toEqual(all.slice(94 * rowCount, 101 * rowCount));
+  });
+
+  test("rows beyond those of the step are neither read nor written", async () => {
+    const device = await adapter.device();
+    const [rowCount, columns] = [33, 96];
+    const { weights, planes } = await randomMatrix(device, Q8_0, rowCount, columns);
+    const input = randomFloats(8 * columns, 8).fill(Number.NaN, 5 * columns);
+    const output = await guardedOutput(device, 8 * rowCount);
+    await run(device, { format: Q8_0, columns, rowCount, planes, output: output.binding, input, rows: 5, gridRows: 8 });
+    const actual = await output.read();
+    const expected = linearReference({ input: input.subarray(0, 5 * columns), weights, columns });
+    expect(nmse(actual.subarray(0, 5 * rowCount), expected)).toBeLessThan(MAX_NMSE);
+    for (let index = 5 * rowCount; index < actual.length; index++) expect(isUntouched(actual, index)).toBe(true);
+  });
+
+  test("a row of NaN spoils no other row", async () => {
+    const device = await adapter.device();
+    const [rowCount, columns] = [33, 36];
+    const format = SUPPORTED_FORMATS.find(({ name }) => name === "F16")!;
+    const { weights, planes } = await randomMatrix(device, format, rowCount, columns);
+    const input = randomFloats(4 * columns, 8);
+    const clean = input.slice();
+    input.fill(Number.NaN, 2 * columns, 3 * columns);
+    const output = await guardedOutput(device, 4 * rowCount);
+    await run(device, { format, columns, rowCount, planes, output: output.binding, input });
+    const actual = await output.read();
+    const expected = linearReference({ input: clean, weights, columns });
+    for (const row of [0, 1, 3]) {
+      const [from, to] = [row * rowCount, (row + 1) * rowCount];
+      expect(nmse(actual.slice(from, to), expected.slice(from, to))).toBeLessThan(MAX_NMSE);
+    }
+  });
+
+  test("parts of a matrix fill their own columns of wider rows, with the bits of the whole", async () => {
+    const device = await adapter.device();
+    const [rowCount, columns, cut, outStride, rowOffset, rows] = [100, 96, 64, 130, 20, 6];
+    const { bytes, planes } = await randomMatrix(device, Q8_0, rowCount, columns);
+    const input = randomFloats(rows * columns, 8);
+    const whole = await guardedOutput(device, rows * rowCount);
+    await run(device, { format: Q8_0, columns, rowCount, planes, output: whole.binding, input });
+    const expected = await whole.read();
+
+    const bytesPerRow = bytes.length / rowCount;
+    const output = await guardedOutput(device, rows * outStride);
+    for (const [from, to] of [
+      [0, cut],
+      [cut, rowCount],
+    ] as const) {
+      await run(device, {
+        format: Q8_0,
+        columns,
+        rowCount: to - from,
+        planes: await uploadRows(device, Q8_0, bytes.subarray(from * bytesPerRow, to * bytesPerRow), columns),
+        output: output.binding,
+        input,
+        rowOffset: rowOffset + from,
+        outStride,
+      });
+    }
+    const actual = await output.read();
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < outStride; column++) {
+        const n = column - rowOffset;
+        const index = row * outStride + column;
+        if (n < 0 || n >= rowCount) expect(isUntouched(actual, index)).toBe(true);
+        else expect(actual[index]).toBe(expected[row * rowCount + n]);
+      }
+    }
+  });
+
+  test("bias and residual are added, and wanted rows gathered", async () => {
+    const device = await adapter.device();
+    const [rowCount, columns] = [45, 96];
+    const { weights, planes } = await randomMatrix(device, Q4_1, rowCount, columns);
+    const input = randomFloats(6 * columns, 9);
+    const wanted = Uint32Array.of(4, 0, 5, 5, 1);
+    const residual = randomFloats(wanted.length * rowCount, 10);
+    const bias = randomFloats(rowCount + 3, 11);
+    const output = await guardedOutput(device, residual.length, residual);
+    await run(device, {
+      format: Q4_1,
+      columns,
+      rowCount,
+      planes,
+      output: output.binding,
+      input,
+      wanted,
+      bias: { values: bias, offset: 3 },
+      accumulate: true,
+    });
+    const expected = linearReference({ input, weights, columns, wanted, residual, bias: bias.subarray(3) });
+    expect(nmse(await output.read(), expected)).toBeLessThan(MAX_NMSE);
+  });
+
+  test("a matrix of more tiles than a grid is wide", async () => {
+    const device = await adapter.device();
+    const columns = 32;
+    const rowCount = (MAX_WORKGROUPS + 2) * 32 - 27;
+    const { filled, ...planes } = await sparsePlanes(device, rowCount, columns, tilesAroundFold(rowCount));
+    const input = randomFloats(columns, 12);
+    const output = await guardedOutput(device, rowCount);
+    await run(device, { format: Q4_1, columns, rowCount, planes, output: output.binding, input, tiles: 1 });
+    const actual = await output.read();
+    let written = 0;
+    for (const { tile, weights } of filled) {
+      const expected = linearReference({ input, weights, columns });
+      expect(nmse(actual.slice(tile * 32, tile * 32 + expected.length), expected)).toBeLessThan(MAX_NMSE);
+      written += expected.length;
+    }
+    expect(actual.filter((value) => value !== 0).length).toBe(written);
+  });
+});
