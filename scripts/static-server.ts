@@ -110,7 +110,7 @@ export function parseRange(
     return length === 0 ? "unsatisfiable" : { start: size - length, end: size };
   }
   const start = Number(match[1]);
-  const last = match[2] === "" ? size - 1 : Number(match[2]);
+  const last = match[2] === "" ? Number.POSITIVE_INFINITY : Number(match[2]);
   if (last < start) return undefined;
   return start >= size ? "unsatisfiable" : { start, end: Math.min(last + 1, size) };
 }
