@@ -1,11 +1,12 @@
 // What the engine's worker does when it is called: one engine, loaded from files that the page names.
 import { EngineError } from "../src/base/errors.ts";
 import { type Engine, openEngine } from "../src/engine/engine.ts";
-import type { FetchProgress, OpenModel } from "../src/engine/model-opener.ts";
-import { identityOfFiles } from "../src/engine/model-opener.ts";
+import { type FetchProgress, joinIdentities, type OpenModel } from "../src/engine/model-opener.ts";
 import type { OpenRuntimeHost } from "../src/engine/runtime-host.ts";
 import { type ByteSource, blobSource } from "../src/storage/byte-source.ts";
-import { type CachedSource, openCached } from "../src/storage/opfs-cache.ts";
+import type { CachedSource } from "../src/storage/cached-source.ts";
+import { openCached } from "../src/storage/opfs-cache.ts";
+import { digestChunk, weightsIdentity } from "../src/storage/weights-identity.ts";
 import type { ModelFile } from "../src/transport/model-files.ts";
 import type { LoadOptions, WorkerApi, WorkerEvent } from "../src/transport/worker-api.ts";
 
@@ -21,8 +22,11 @@ export function createService(openHost: OpenRuntimeHost): Readonly<WorkerApi> {
   const calls: WorkerApi = {
     hold: (lockName) =>
       new Promise((held, failed) => {
-        const forEver = new Promise<void>(() => {});
-        navigator.locks.request(String(lockName), () => (held(), forEver)).catch(failed);
+        const holdForEver = () => {
+          held();
+          return new Promise<void>(() => {});
+        };
+        navigator.locks.request(String(lockName), holdForEver).catch(failed);
       }),
     async load(files, options, events, signal) {
       if (loaded) throw new EngineError("invalid_request", "This worker has a model already.");
@@ -65,11 +69,14 @@ function openFiles(files: readonly ModelFile[]): OpenModel {
       for (const file of files) sources.push(await open(file));
       return {
         source: { files: sources },
-        identity: (identitySignal) => identityOfFiles(sources, identitySignal),
-        async finish() {
-          for (const source of cached) await source.finish();
-          close();
+        startBody() {
+          for (const source of cached) source.startBody();
         },
+        async finish(finishSignal) {
+          for (const source of cached) await source.finish(finishSignal);
+          return cached.flatMap(({ name, note }) => (note === undefined ? [] : [`${name}: ${note}`]));
+        },
+        identity: () => joinIdentities(sources, (source) => identify(source, signal)),
         close,
       };
     } catch (error) {
@@ -77,6 +84,13 @@ function openFiles(files: readonly ModelFile[]): OpenModel {
       throw error;
     }
   };
+}
+
+/** A download that is not kept cannot be read again; unknown weights are like no others, and so is their fingerprint. */
+async function identify(source: ByteSource | CachedSource, signal: AbortSignal): Promise<string> {
+  if ("startBody" in source)
+    return (await source.identity()) ?? digestChunk(crypto.getRandomValues(new Uint8Array(32)));
+  return weightsIdentity(source, signal);
 }
 
 /** One sum over the files of a split model. What lies in the cache already is no download. */

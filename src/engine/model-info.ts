@@ -40,6 +40,7 @@ export interface ModelFacts {
   readonly runtime: Runtime;
   readonly host: RuntimeHost;
   readonly identity: string;
+  readonly notes: readonly string[];
 }
 
 export async function modelInfo(facts: ModelFacts): Promise<ModelInfo> {
@@ -59,7 +60,7 @@ export async function modelInfo(facts: ModelFacts): Promise<ModelInfo> {
     vocabSize: tokenizer.vocabSize,
     tokenizer: `${tokenizer.model} / ${tokenizer.preTokenizer}`,
     template: template.origin,
-    warnings: tokenizer.warnings,
+    warnings: [...tokenizer.warnings, ...facts.notes],
     adapter: host.adapter,
     features: host.features,
     fingerprint: await fingerprintOf(facts),

@@ -2,7 +2,7 @@
 import type { ByteSource, ModelSource } from "../storage/byte-source.ts";
 import { identityOf, weightsIdentity } from "../storage/weights-identity.ts";
 
-/** What is known of a download: bytes that are here (in the cache or from the network). */
+/** What is known of a download: bytes that are here, from the cache or from the network. */
 export interface FetchProgress {
   readonly phase: "download" | "cache";
   readonly bytes: number;
@@ -11,11 +11,13 @@ export interface FetchProgress {
 
 export interface OpenedModel {
   readonly source: ModelSource;
-  /** Tells these weights from all others. */
-  identity(signal: AbortSignal): Promise<string>;
-  /** After the last read: completes and verifies what is kept, then closes it. */
-  finish(signal: AbortSignal): Promise<void>;
-  /** After a failure: closes what was opened. */
+  /** The header was accepted: the weights are about to be read. */
+  startBody(): void;
+  /** After the last read of weights: completes and verifies what is kept. What is worth knowing comes back, for a person. */
+  finish(signal: AbortSignal): Promise<readonly string[]>;
+  /** Tells these weights from all others; asked for after `finish`. */
+  identity(): Promise<string>;
+  /** Closes what is open: when the model is loaded, or cannot be. */
   close(): void;
 }
 
@@ -24,17 +26,21 @@ export type OpenModel = (onProgress: (progress: FetchProgress) => void, signal: 
 
 /** A model whose bytes are at hand: files, blobs, memory. */
 export function modelAtHand(source: ModelSource): OpenModel {
-  return async () => ({
+  return async (_onProgress, signal) => ({
     source,
-    identity: (signal) => identityOfFiles(source.files, signal),
-    finish: async () => {},
+    startBody: () => {},
+    finish: async () => [],
+    identity: () => joinIdentities(source.files, (file) => weightsIdentity(file, signal)),
     close: () => {},
   });
 }
 
 /** The identity of a file; of several, that of the list of theirs. */
-export async function identityOfFiles(files: readonly ByteSource[], signal: AbortSignal): Promise<string> {
+export async function joinIdentities<File extends ByteSource>(
+  files: readonly File[],
+  identify: (file: File) => Promise<string>,
+): Promise<string> {
   const identities: string[] = [];
-  for (const file of files) identities.push(await weightsIdentity(file, signal));
+  for (const file of files) identities.push(await identify(file));
   return identities.length === 1 ? identities[0]! : identityOf(identities);
 }

@@ -45,6 +45,7 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
     const tokenizer = createTokenizer(gguf.metadata);
     requireSameVocabulary(tokenizer.vocabSize, spec.vocabSize);
     const template = templateOf(gguf.metadata.string("tokenizer.chat_template"), tokenizer);
+    model.startBody();
     const runtime = await host.createRuntime({
       gguf,
       spec,
@@ -53,9 +54,10 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
       signal,
     });
     cleanUp.unshift(() => runtime.dispose());
-    const identity = await model.identity(signal);
-    const info = await modelInfo({ id: options.modelId, gguf, tokenizer, template, runtime, host, identity });
-    await model.finish(signal);
+    const notes = await model.finish(signal);
+    const identity = await model.identity();
+    const info = await modelInfo({ id: options.modelId, gguf, tokenizer, template, runtime, host, identity, notes });
+    model.close();
     report("ready", info.fileBytes, info.fileBytes);
     return {
       info,
