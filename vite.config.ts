@@ -1,8 +1,24 @@
 // Two builds: the library (page entry, with its worker beside it) and, with --mode demo, the chat page.
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+
+/**
+ * Vite writes the worker's address as a URL within a URL, which the bundler of whoever uses the library does not recognise
+ * as a worker to bring along. Written plainly, all of them do.
+ */
+const plainWorkerUrl: Plugin = {
+  name: "plain-worker-url",
+  generateBundle(_, bundle) {
+    const page = bundle["ingle.js"];
+    if (page?.type !== "chunk") throw new Error("the build has no ingle.js");
+    const nested =
+      /new URL\(\s*(?:\/\*[^*]*\*\/\s*)?new URL\((["'`])(engine-worker\.js)\1,\s*import\.meta\.url\)\.href,\s*["'`]{2}\s*\+\s*import\.meta\.url\s*\)/;
+    if (!nested.test(page.code)) throw new Error("ingle.js names its worker in an unknown way");
+    page.code = page.code.replace(nested, 'new URL("./$2", import.meta.url)');
+  },
+};
 
 export default defineConfig(({ mode }) =>
   mode === "demo"
@@ -22,6 +38,7 @@ export default defineConfig(({ mode }) =>
         root: path("."),
         base: "./",
         publicDir: false,
+        plugins: [plainWorkerUrl],
         build: {
           outDir: path("dist"),
           emptyOutDir: true,

@@ -28,7 +28,7 @@ function measureEntry(entry: string): number {
     if (!existsSync(path)) throw new CommandError(`${relative(PROJECT_ROOT, path)} was not built`);
     seen.add(path);
     const text = readFileSync(path, "utf8");
-    for (const match of text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*["'](\.{1,2}\/[^"']+\.js)["']/g)) {
+    for (const match of text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*["'`](\.{1,2}\/[^"'`]+\.js)["'`]/g)) {
       visit(join(dirname(path), match[1]!));
     }
   };
