@@ -12,13 +12,17 @@ export function exponential(x: number): number {
   if (!(x > -708)) return Number.isNaN(x) ? NaN : 0;
   const power = Math.round(x / Math.LN2);
   const r = x - power * LN2_HIGH - power * LN2_LOW;
-  let sum = 1;
-  for (let term = EXPONENTIAL_TERMS; term >= 1; term--) sum = 1 + (r * sum) / term;
+  let sum = INVERSE_FACTORIALS[EXPONENTIAL_TERMS]!;
+  for (let term = EXPONENTIAL_TERMS - 1; term >= 0; term--) sum = sum * r + INVERSE_FACTORIALS[term]!;
   words[0] = 0;
   words[1] = (power + EXPONENT_BIAS) << 20;
   return sum * double[0]!;
 }
 const EXPONENTIAL_TERMS = 13; // 0.35^14 / 14! < 2^-57
+const INVERSE_FACTORIALS = new Float64Array(EXPONENTIAL_TERMS + 1);
+for (let term = 0, factorial = 1; term <= EXPONENTIAL_TERMS; factorial *= ++term) {
+  INVERSE_FACTORIALS[term] = 1 / factorial;
+}
 
 /** ln x within 2 ulp, for normal x > 0. By ln m = 2 artanh((m - 1) / (m + 1)), m in [sqrt 1/2, sqrt 2). */
 export function naturalLog(x: number): number {
