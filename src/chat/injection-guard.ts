@@ -33,7 +33,7 @@ export function createInjectionGuard(controlPieces: readonly string[]): Injectio
   const firsts = new Set(pieces.map((piece) => piece[0]!));
   const lasts = new Set(pieces.map((piece) => piece.at(-1)!));
   // Blanks around a text stay outside its marked ends, so that templates trim it, or find it blank, as before.
-  const core = pieces.some((piece) => /\s/.test(piece)) ? /[^]+/ : /\S(?:[^]*\S)?/;
+  const blanksMatter = pieces.some((piece) => /\s/.test(piece));
   const singles = new Set(pieces.filter((piece) => piece.length === widthAt(piece, 0)));
 
   const markText = (text: string, marker: string, marking: Marking): string => {
@@ -57,7 +57,10 @@ export function createInjectionGuard(controlPieces: readonly string[]): Injectio
       }
     }
     marked += clean.slice(copied);
-    return marking === "everywhere" ? marked.replace(core, (inner) => marker + inner + marker) : marked;
+    const inner = blanksMatter ? marked : marked.trim();
+    if (marking !== "everywhere" || inner === "") return marked;
+    const start = marked.indexOf(inner);
+    return marked.slice(0, start) + marker + inner + marker + marked.slice(start + inner.length);
   };
 
   const mark = (value: Json, marker: string, marking: Marking): Json => {

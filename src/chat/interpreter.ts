@@ -1,39 +1,47 @@
 // Runs a parsed chat template within budgets, and closer to Python than @huggingface/jinja 0.5.11 does by itself.
-// Templates come from downloaded files: they see plain data only, and time, steps, text and depth are bounded (RELIABILITY G5).
-import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
-import { EngineError, isEngineError } from "../base/errors.ts";
+// Templates see plain data only: no path leads from it to the engine or the page.
+import { Environment, parse, tokenize } from "@huggingface/jinja";
+import { EngineError } from "../base/errors.ts";
+import {
+  ArrayValue,
+  type BinaryNode,
+  BooleanValue,
+  type CallNode,
+  type FilterNode,
+  type ForNode,
+  type HeldNode,
+  hold,
+  isInteger,
+  isNumber,
+  type MemberNode,
+  makes,
+  type Node,
+  type ObjectNode,
+  OpenInterpreter,
+  type Program,
+  type Scope,
+  StringValue,
+  type TestNode,
+  toInteger,
+} from "./jinja-internals.ts";
 import type { Json } from "./message.ts";
 import {
   isList,
   isMapping,
   isText,
   type JsonOptions,
-  type Meter,
   pythonJson,
   pythonStr,
   type TextValue,
   type Value,
 } from "./python-text.ts";
 import { formatTime } from "./strftime.ts";
-
-/** Evaluated nodes and list entries of one rendering. The longest templates in use take about 5,000 for a long chat. */
-const STEP_LIMIT = 200_000;
-/** UTF-16 units of any one text, the output included. */
-const TEXT_LIMIT = 4 * 1024 * 1024;
-/** Units of all texts made on the way, so that a list of long ones is bounded too. */
-const MADE_LIMIT = 16 * TEXT_LIMIT;
-const TIME_LIMIT_MS = 1000;
-/** Nested evaluations; the largest templates in use nest about 60. Well inside a worker's stack. */
-const DEPTH_LIMIT = 400;
-const SOURCE_LIMIT = 1024 * 1024;
-
-/** A parsed template. */
-export type Program = ReturnType<typeof parse>;
+import { checkSourceLength, createTemplateBudget, typeErrors } from "./template-budget.ts";
 
 /** @throws EngineError `template_error` for a syntax error, `budget_exceeded` for a source too long or too deep */
 export function parseTemplate(source: string): Program {
-  if (source.length > SOURCE_LIMIT) throw overBudget("template_source", SOURCE_LIMIT);
-  return typed(() => {
+  checkSourceLength(source.length);
+  return typeErrors(() => {
     // Python drops carriage returns when it reads a template file; some files carry them.
     const tokens = tokenize(source.replaceAll("\r\n", "\n"), { lstrip_blocks: true, trim_blocks: true });
     return parse(tokens);
@@ -51,7 +59,7 @@ export function runTemplate(
   variables: { readonly [name: string]: Json | undefined },
   now: Date,
 ): string {
-  return typed(() => {
+  return typeErrors(() => {
     const environment = new Environment();
     const interpreter = new BoundedInterpreter(environment);
     const globals = {
@@ -69,90 +77,24 @@ export function runTemplate(
   });
 }
 
-interface Node {
-  readonly type: string;
-}
-type Scope = Environment;
-
-/** The methods of the library's interpreter that are replaced here; they are private in its types alone. */
-interface Internals {
-  run(program: Program): Value;
-  evaluate(node: Node | undefined, scope: Scope): Value;
-  evaluateBlock(nodes: readonly Node[], scope: Scope): Value;
-  evaluateBinaryExpression(node: BinaryNode, scope: Scope): Value;
-  evaluateCallExpression(node: CallNode, scope: Scope): Value;
-  evaluateMemberExpression(node: MemberNode, scope: Scope): Value;
-  evaluateTestExpression(node: TestNode, scope: Scope): Value;
-  evaluateArguments(nodes: readonly Node[], scope: Scope): [Value[], Map<string, Value>];
-  applyFilter(operand: Value, filter: FilterNode, scope: Scope): Value;
-}
-interface BinaryNode extends Node {
-  readonly operator: { readonly value: string };
-  readonly left: Node;
-  readonly right: Node;
-}
-interface CallNode extends Node {
-  readonly callee: Node & { readonly object?: Node; readonly property?: { readonly value?: unknown } };
-  readonly args: readonly Node[];
-}
-interface FilterNode extends Node {
-  readonly value?: string;
-  readonly callee?: { readonly value?: string };
-  readonly args?: readonly Node[];
-}
-interface MemberNode extends Node {
-  readonly object: Node;
-  readonly property: Node;
-  readonly computed: boolean;
-}
-interface TestNode extends Node {
-  readonly operand: Node;
-  readonly test: { readonly value: string };
-  readonly negate: boolean;
-}
-interface ObjectNode extends Node {
-  readonly value: ReadonlyMap<Node, Node>;
-}
-interface ForNode extends Node {
-  readonly iterable: Node & { readonly lhs?: Node };
-}
-/** A node whose value is known: how evaluated operands are handed on to the library. */
-interface HeldNode extends Node {
-  readonly type: "Held";
-  readonly held: Value;
-}
-
-const Base = Interpreter as unknown as new (scope: Scope) => Internals;
-const values = new Environment();
-type MakeValue = new (value: unknown) => Value;
-const StringValue = values.set("string", "").constructor as unknown as MakeValue;
-const IntegerValue = values.set("integer", 0).constructor as unknown as MakeValue;
-const BooleanValue = values.set("boolean", false).constructor as unknown as MakeValue;
-const ArrayValue = values.set("array", []).constructor as unknown as MakeValue;
-
-class BoundedInterpreter extends Base {
-  private steps = 0;
-  private made = 0;
-  private depth = 0;
-  private readonly deadline = performance.now() + TIME_LIMIT_MS;
+class BoundedInterpreter extends OpenInterpreter {
+  private readonly budget = createTemplateBudget();
   /** Nodes whose list is about to be looped over: the library makes a scope for each entry before the first turn. */
   private readonly iterables = new Set<Node>();
 
   override evaluate(node: Node | undefined, scope: Scope): Value {
     if (node?.type === "Held") return (node as HeldNode).held;
-    this.charge(1);
-    if (performance.now() > this.deadline) throw overBudget("template_milliseconds", TIME_LIMIT_MS);
-    if (++this.depth > DEPTH_LIMIT) throw overBudget("template_depth", DEPTH_LIMIT);
+    this.budget.enter();
     if (node?.type === "For") this.iterables.add((node as ForNode).iterable.lhs ?? (node as ForNode).iterable);
     try {
       const value = this.evaluateNode(node, scope);
       if (node === undefined) return value;
-      if (makes(node) && isText(value)) this.chargeText(value.value.length);
+      if (makes(node) && isText(value)) this.budget.madeText(value.value.length);
       const looped = this.iterables.has(node);
-      if ((makes(node) || looped) && isList(value)) this.charge(value.value.length);
+      if ((makes(node) || looped) && isList(value)) this.budget.steps(value.value.length);
       return looped && value.type === "UndefinedValue" ? new ArrayValue([]) : value;
     } finally {
-      this.depth--; // also when `break` or `continue`, which the library throws, pass
+      this.budget.leave(); // also when `break` or `continue`, which the library throws, pass
     }
   }
 
@@ -197,9 +139,9 @@ class BoundedInterpreter extends Base {
       const value = this.evaluate(node, scope);
       if (value.type === "NullValue" || value.type === "UndefinedValue") continue;
       text += this.textOf(value);
-      this.checkText(text.length);
+      this.budget.textLength(text.length);
     }
-    this.chargeText(text.length);
+    this.budget.madeText(text.length);
     return new StringValue(text);
   }
 
@@ -281,21 +223,21 @@ class BoundedInterpreter extends Base {
           sortKeys: Boolean(argument(2, "sort_keys")),
           separators: separators && [separators[0]?.value ?? ", ", separators[1]?.value ?? ": "],
         };
-        this.checkText(options.indent);
-        return new StringValue(pythonJson(operand, options, this.meter));
+        this.budget.textLength(options.indent);
+        return new StringValue(pythonJson(operand, options, this.budget));
       }
       case "join": {
         const separator = String(argument(0, "d") ?? argument(0, "separator") ?? "");
         if (!isList(operand)) break;
         const texts = operand.value.map((entry) => this.textOf(entry));
         const length = texts.reduce((sum, text) => sum + text.length, separator.length * texts.length);
-        if (length > TEXT_LIMIT) throw overBudget("template_text", TEXT_LIMIT);
+        this.budget.textLength(length);
         return new StringValue(texts.join(separator));
       }
       case "indent":
         if (isText(operand)) {
           const width = Number(argument(0, "width") ?? 4);
-          this.checkText(operand.value.length + (countOf(operand.value, "\n") + 1) * width);
+          this.budget.textLength(operand.value.length + (countOf(operand.value, "\n") + 1) * width);
         }
         break;
       case "replace":
@@ -313,54 +255,30 @@ class BoundedInterpreter extends Base {
     const [start, stop] = second === undefined ? [0, first] : [first, second];
     if (step === 0) throw new Error("range() step must not be zero");
     const length = Math.max(0, Math.ceil((stop - start) / step));
-    this.charge(length);
+    this.budget.steps(length);
     return Array.from({ length }, (_, i) => start + i * step);
-  }
-
-  private charge(steps: number): void {
-    this.steps += steps;
-    if (this.steps > STEP_LIMIT) throw overBudget("template_steps", STEP_LIMIT);
-  }
-
-  private checkText(length: number): void {
-    if (!(length <= TEXT_LIMIT)) throw overBudget("template_text", TEXT_LIMIT);
-  }
-
-  private chargeText(length: number): void {
-    this.checkText(length);
-    this.made += length;
-    if (this.made > MADE_LIMIT) throw overBudget("template_text_made", MADE_LIMIT);
   }
 
   private repeat(text: string, count: number): Value {
     const times = Math.max(0, count);
-    this.checkText(text.length * times);
+    this.budget.textLength(text.length * times);
     return new StringValue(text.repeat(times));
   }
 
   private measure(text: string, method: "replace" | "split", positional: readonly Value[]): void {
     const [pattern, replacement] = positional;
     const found = pattern && isText(pattern) ? countOf(text, pattern.value) : countWords(text);
-    if (method === "split") this.charge(found);
-    else if (replacement && isText(replacement)) this.checkText(text.length + found * replacement.value.length);
+    if (method === "split") this.budget.steps(found);
+    else if (replacement && isText(replacement)) this.budget.textLength(text.length + found * replacement.value.length);
   }
 
   private textOf(value: Value): string {
-    return pythonStr(value, this.meter);
+    return pythonStr(value, this.budget);
   }
-
-  /** Where printing reports to. */
-  private readonly meter: Meter = {
-    steps: (count) => this.charge(count),
-    textLength: (length) => this.checkText(length),
-    depth: (depth) => {
-      if (depth > DEPTH_LIMIT) throw overBudget("template_depth", DEPTH_LIMIT);
-    },
-  };
 
   /** Python's ==: by value and kind; numbers and booleans compare as numbers. */
   private equal(left: Value, right: Value): boolean {
-    this.charge(1);
+    this.budget.steps(1);
     if (isNumber(left) && isNumber(right)) return Number(left.value) === Number(right.value);
     if (isList(left) && isList(right)) {
       const other = right.value;
@@ -378,42 +296,10 @@ class BoundedInterpreter extends Base {
   }
 }
 
-const TEXT_FILTERS: ReadonlySet<string> = new Set([...["trim", "lower", "upper", "title", "capitalize", "replace"]]);
+const TEXT_FILTERS: ReadonlySet<string> = new Set(["trim", "lower", "upper", "title", "capitalize", "replace"]);
 const LIST_FILTERS: ReadonlySet<string> = new Set(["list", "length", "count", "join", "sort", "reverse", "unique"]);
 /** These begin with `if value:` in Jinja, so that None selects nothing. */
 const SELECTING_FILTERS: ReadonlySet<string> = new Set(["selectattr", "rejectattr", "select", "reject", "map"]);
-
-/** True for nodes that can make a new text or list, rather than name one. */
-function makes(node: Node): boolean {
-  switch (node.type) {
-    case "BinaryExpression":
-    case "CallExpression":
-    case "FilterExpression":
-    case "FilterStatement":
-      return true;
-    case "MemberExpression":
-      return (node as MemberNode).property.type === "SliceExpression";
-    default:
-      return false;
-  }
-}
-
-function hold(held: Value): HeldNode {
-  return { type: "Held", held };
-}
-
-function isInteger(value: Value): value is Value & { readonly value: number } {
-  return value instanceof IntegerValue;
-}
-
-/** The number that a key was; unchanged where it was none. */
-function toInteger(key: TextValue): Value {
-  return /^-?\d+$/.test(key.value) ? new IntegerValue(Number(key.value)) : key;
-}
-
-function isNumber(value: Value): boolean {
-  return value.type === "IntegerValue" || value.type === "FloatValue" || value.type === "BooleanValue";
-}
 
 /** Occurrences of a pattern, without making them. */
 function countOf(text: string, pattern: string): number {
@@ -428,22 +314,4 @@ function countWords(text: string): number {
   const words = /\S+/g;
   while (words.test(text)) count++;
   return count;
-}
-
-function overBudget(budget: string, limit: number): EngineError<"budget_exceeded"> {
-  const message = `The chat template ran over its budget (${budget}: ${limit}). The model file's template is broken or hostile.`;
-  return new EngineError("budget_exceeded", message, { details: { budget, limit } });
-}
-
-/** Runs it, turning whatever is thrown into an EngineError. */
-function typed<Result>(run: () => Result): Result {
-  try {
-    return run();
-  } catch (cause) {
-    if (isEngineError(cause)) throw cause;
-    // "Maximum call stack size exceeded" and "Invalid string length" are both RangeErrors: too deep, or too long.
-    if (cause instanceof RangeError) throw overBudget("template_depth", DEPTH_LIMIT);
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new EngineError("template_error", `The chat template failed: ${reason}`, { cause });
-  }
 }

@@ -5,7 +5,8 @@ import type { Segment } from "../tokenizer/tokenizer.ts";
 import { ACCOMMODATIONS, type Conversation, conversationOf, type TemplateTraits } from "./accommodations.ts";
 import { chooseBuiltinTemplate } from "./builtin-templates.ts";
 import { createInjectionGuard, type InjectionGuard, type Marking } from "./injection-guard.ts";
-import { type Program, parseTemplate, runTemplate } from "./interpreter.ts";
+import { parseTemplate, runTemplate } from "./interpreter.ts";
+import type { Program } from "./jinja-internals.ts";
 import type { ChatMessage, Json } from "./message.ts";
 
 export interface TemplateOptions {
