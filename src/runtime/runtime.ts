@@ -94,7 +94,8 @@ export interface Runtime {
    * Appends the rows to their sequences and computes what they want. May be called before earlier steps have settled;
    * steps take effect in call order.
    * @throws EngineError `context_length_exceeded`, `out_of_memory`, `device_lost`, `numeric_fault`, `aborted`,
-   *   `unsupported_parameter` for a capability that `info` lacks, `disposed`
+   *   `unsupported_parameter` for a capability that `info` lacks, `budget_exceeded` for more tokens than `maxRows`,
+   *   `invalid_request` for a token outside the vocabulary, `disposed`
    */
   step(batch: StepBatch, signal?: AbortSignal): Promise<StepResult>;
   /** A new sequence with the same content; pages are shared until one side writes. */

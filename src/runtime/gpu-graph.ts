@@ -1,0 +1,402 @@
+// Graph -> prepared operations: each op becomes one or more dispatches with their buffers bound, made once at load.
+import { invariant } from "../base/invariant.ts";
+import { USAGE } from "../gpu/buffers.ts";
+import type { Device } from "../gpu/device.ts";
+import type { BufferBinding, Kernel, Operation, PrepareOptions } from "../gpu/kernel.ts";
+import { prepare } from "../gpu/kernel.ts";
+import type { Recorder } from "../gpu/recorder.ts";
+import { attentionDecode, decodeChunks } from "../kernels/attention-decode.ts";
+import { attentionPrefill } from "../kernels/attention-prefill.ts";
+import { attentionReduce } from "../kernels/attention-reduce.ts";
+import { embed } from "../kernels/embed.ts";
+import { ACTIVATIONS, gatedActivation } from "../kernels/gated-activation.ts";
+import { matMul, matMulTiles } from "../kernels/mat-mul.ts";
+import { matVec, matVecSlices } from "../kernels/mat-vec.ts";
+import { matVecGated } from "../kernels/mat-vec-gated.ts";
+import { rmsNorm } from "../kernels/rms-norm.ts";
+import { ropeKv } from "../kernels/rope-kv.ts";
+import type {
+  AttentionOp,
+  GatedActivationOp,
+  GatedLinearOp,
+  Graph,
+  LinearOp,
+  NormOp,
+  Op,
+  RopeKvOp,
+  Slot,
+} from "../model/graph.ts";
+import type { AttentionWindow, MatrixRef, VectorRef } from "../model/spec.ts";
+import type { Matrix, Weights } from "../model/weights.ts";
+import type { GpuState } from "./gpu-state.ts";
+import type { StepPlan } from "./step-plan.ts";
+
+export interface CompiledGraph {
+  /** Everything up to the head, for the plan's rows. */
+  recordBody(recorder: Recorder, plan: StepPlan): void;
+  /** The logits of `count` wanted rows. */
+  recordHead(recorder: Recorder, count: number): void;
+  /** What the kernels are made of: whatever changes here may change a bit of the output. */
+  readonly sources: readonly string[];
+  free(): void;
+}
+
+/** What grids depend on. */
+interface StepSize {
+  readonly rows: number;
+  /** Tokens of the longest sequence in the step. */
+  readonly longest: number;
+}
+
+/**
+ * Pipelines are shared by all operations that differ in buffers and parameters only.
+ * @throws EngineError `device_lost`, `out_of_memory`, `webgpu_unavailable` when the driver refuses a pipeline
+ */
+export async function compileGraph(
+  device: Device,
+  graph: Graph,
+  weights: Weights,
+  state: GpuState,
+): Promise<CompiledGraph> {
+  const sources = new Set<string>();
+  const frees: (() => void)[] = [];
+  const compiler: Compiler = {
+    device,
+    graph,
+    weights,
+    state,
+    slot: (name) => ({ buffer: state.slots[name].buffer }),
+    async vector(label, values) {
+      const buffer = await device.buffers.create({
+        label,
+        byteLength: values.byteLength,
+        usage: USAGE.STORAGE | USAGE.COPY_DST,
+      });
+      frees.push(buffer.free);
+      device.buffers.write(buffer, values);
+      return buffer;
+    },
+    async prepare(kernel, options) {
+      sources.add(kernel.source + (options.prelude ?? "") + JSON.stringify(options.overrides));
+      const operation = await prepare(device, kernel, options);
+      frees.push(operation.free);
+      return operation;
+    },
+  };
+  const free = () => {
+    for (const release of frees.splice(0)) release();
+  };
+
+  try {
+    const compiled = await Promise.all(graph.ops.map((op) => compileOp(compiler, op)));
+    const body = compiled.filter((_, index) => graph.ops[index]!.op !== "head").flat();
+    const head = compiled.filter((_, index) => graph.ops[index]!.op === "head").flat();
+    return {
+      recordBody(recorder, plan) {
+        const size = { rows: plan.rowCount, longest: longestOf(plan) };
+        for (const operation of body) recorder.run(operation, size);
+      },
+      recordHead(recorder, count) {
+        for (const operation of head) recorder.run(operation, { rows: count, longest: 0 });
+      },
+      sources: [...sources].sort(),
+      free,
+    };
+  } catch (error) {
+    free();
+    throw error;
+  }
+}
+
+type Operations = Operation<StepSize>[];
+
+interface Compiler {
+  readonly device: Device;
+  readonly graph: Graph;
+  readonly weights: Weights;
+  readonly state: GpuState;
+  slot(name: Slot): BufferBinding;
+  /** A small buffer of its own, freed with the graph. */
+  vector(label: string, values: Float32Array<ArrayBuffer>): Promise<BufferBinding>;
+  prepare<
+    B extends Kernel["bindings"],
+    P extends Kernel["params"],
+    O extends Kernel["overrides"],
+    Size extends { readonly rows: number },
+  >(kernel: Kernel<B, P, O, Size>, options: PrepareOptions<B, P, O>): Promise<Operation<Size>>;
+}
+
+async function compileOp(compiler: Compiler, op: Op): Promise<Operations> {
+  switch (op.op) {
+    case "embed":
+      return embedOperations(compiler, op.weight, op.output);
+    case "norm":
+      return [await normOperation(compiler, op)];
+    case "linear":
+      return linearOperations(compiler, op, compiler.graph.stage === "decode" ? matVecOperation : matMulOperation);
+    case "gatedLinear":
+      return gatedLinearOperations(compiler, op);
+    case "gatedActivation":
+      return [await activationOperation(compiler, op)];
+    case "ropeKv":
+      return [await ropeKvOperation(compiler, op)];
+    case "attention":
+      return attentionOperations(compiler, op);
+    case "head":
+      // Few rows want logits in either stage, so the head is always a mat-vec.
+      return linearOperations(
+        compiler,
+        { op: "linear", weights: [op.weight], input: op.input, output: op.output, firstRow: 0, residual: false },
+        matVecOperation,
+        true,
+      );
+    default:
+      return op satisfies never;
+  }
+}
+
+async function embedOperations(compiler: Compiler, weight: MatrixRef, output: Slot): Promise<Operations> {
+  const { state, weights } = compiler;
+  return Promise.all(
+    weights.matrices([weight]).flatMap(({ format, columns, parts }) =>
+      parts.map(({ firstRow, rowCount, quants, extras }) =>
+        compiler.prepare(embed, {
+          label: weight.tensor,
+          buffers: { rows: state.rows, quants, extras, output: compiler.slot(output) },
+          params: { columns, rowCount, rowOffset: firstRow, scale: 1 },
+          overrides: {},
+          prelude: format.prelude,
+        }),
+      ),
+    ),
+  );
+}
+
+async function normOperation(compiler: Compiler, op: NormOp): Promise<Operation<StepSize>> {
+  const { weight, epsilon } = op;
+  return compiler.prepare(rmsNorm, {
+    label: weight.tensor,
+    buffers: {
+      input: compiler.slot(op.input),
+      weight: await compiler.vector(weight.tensor, compiler.weights.vector(weight)),
+      output: compiler.slot(op.output),
+    },
+    params: { width: weight.length, epsilon },
+    overrides: {},
+  });
+}
+
+/** What mat-vec and mat-mul share. */
+interface LinearPart {
+  readonly label: string;
+  readonly prelude: string;
+  readonly buffers: Readonly<Record<"input" | "quants" | "extras" | "bias" | "wanted" | "output", BufferBinding>>;
+  readonly params: Readonly<Record<keyof typeof matVec.params, number>>;
+}
+type LinearKernel = (compiler: Compiler, part: LinearPart) => Promise<Operation<StepSize>>;
+
+const matVecOperation: LinearKernel = (compiler, part) =>
+  compiler.prepare(matVec, { ...part, overrides: { SLICES: matVecSlices(compiler.device.adapter) } });
+
+const matMulOperation: LinearKernel = (compiler, part) =>
+  compiler.prepare(matMul, {
+    ...part,
+    buffers: { ...part.buffers, step: compiler.state.step },
+    overrides: { TILES: matMulTiles(compiler.device.adapter) },
+  });
+
+/** One dispatch for each part of each matrix: one in all, but for tensors beyond the binding limit or that cannot be stacked. */
+async function linearOperations(
+  compiler: Compiler,
+  op: LinearOp,
+  kernel: LinearKernel,
+  gather = false,
+): Promise<Operations> {
+  const { weights, state, graph } = compiler;
+  const bias = await biasOf(compiler, op);
+  const operations: Promise<Operation<StepSize>>[] = [];
+  let matrixRow = 0;
+  for (const { format, rows, columns, parts } of weights.matrices(op.weights)) {
+    for (const { firstRow, rowCount, quants, extras } of parts) {
+      const row = matrixRow + firstRow;
+      const part: LinearPart = {
+        label: op.weights[0]!.tensor,
+        prelude: format.prelude,
+        buffers: {
+          input: compiler.slot(op.input),
+          quants,
+          extras,
+          bias: bias ?? quants,
+          wanted: state.wanted,
+          output: compiler.slot(op.output),
+        },
+        params: {
+          columns,
+          rowCount,
+          rowOffset: op.firstRow + row,
+          biasOffset: row,
+          outStride: graph.widths[op.output],
+          accumulate: Number(op.residual),
+          hasBias: Number(bias !== undefined),
+          gather: Number(gather),
+        },
+      };
+      operations.push(kernel(compiler, part));
+    }
+    matrixRow += rows;
+  }
+  return Promise.all(operations);
+}
+
+/** The biases below each other, zeros where there is none. */
+async function biasOf({ weights, vector }: Compiler, op: LinearOp): Promise<BufferBinding | undefined> {
+  if (!op.biases) return undefined;
+  const values = new Float32Array(op.weights.reduce((sum, { rows }) => sum + rows, 0));
+  let row = 0;
+  op.weights.forEach(({ rows }, index) => {
+    const bias = op.biases?.[index];
+    if (bias) values.set(weights.vector(bias), row);
+    row += rows;
+  });
+  return vector(`bias of ${op.weights[0]!.tensor}`, values);
+}
+
+/** One dispatch where gate and up are one stack in one binding; else their products, then the activation. */
+async function gatedLinearOperations(compiler: Compiler, op: GatedLinearOp): Promise<Operations> {
+  const refs = [op.gate, op.up];
+  const stack = soleMatrix(compiler.weights.matrices(refs));
+  const part = stack?.parts.length === 1 ? stack.parts[0] : undefined;
+  if (stack && part) {
+    const operation = compiler.prepare(matVecGated, {
+      label: op.gate.tensor,
+      buffers: {
+        input: compiler.slot(op.input),
+        quants: part.quants,
+        extras: part.extras,
+        output: compiler.slot(op.output),
+      },
+      params: { columns: stack.columns, width: op.gate.rows },
+      overrides: {
+        SLICES: matVecSlices(compiler.device.adapter),
+        ACTIVATION: ACTIVATIONS.indexOf(op.activation),
+      },
+      prelude: stack.format.prelude,
+    });
+    return [await operation];
+  }
+  const products: LinearOp = {
+    op: "linear",
+    weights: refs,
+    input: op.input,
+    output: "gateUp",
+    firstRow: 0,
+    residual: false,
+  };
+  const width = op.gate.rows;
+  const wide = { ...compiler, graph: { ...compiler.graph, widths: { ...compiler.graph.widths, gateUp: 2 * width } } };
+  return [
+    ...(await linearOperations(wide, products, matVecOperation)),
+    await activationOperation(compiler, {
+      op: "gatedActivation",
+      activation: op.activation,
+      width,
+      input: "gateUp",
+      output: op.output,
+    }),
+  ];
+}
+
+function soleMatrix(matrices: readonly Matrix[]): Matrix | undefined {
+  return matrices.length === 1 ? matrices[0] : undefined;
+}
+
+async function activationOperation(compiler: Compiler, op: GatedActivationOp): Promise<Operation<StepSize>> {
+  return compiler.prepare(gatedActivation, {
+    label: op.activation,
+    buffers: { input: compiler.slot(op.input), output: compiler.slot(op.output) },
+    params: { width: op.width },
+    overrides: { ACTIVATION: ACTIVATIONS.indexOf(op.activation) },
+  });
+}
+
+async function ropeKvOperation(compiler: Compiler, op: RopeKvOp): Promise<Operation<StepSize>> {
+  const { headCount, kvHeadCount, headDim, widths } = compiler.graph;
+  const { state, weights } = compiler;
+  const norm = (ref: VectorRef | undefined) =>
+    ref ? compiler.vector(ref.tensor, weights.vector(ref)) : Promise.resolve<BufferBinding>(state.ropeTable);
+  return compiler.prepare(ropeKv, {
+    label: `rope of layer ${op.layer}`,
+    buffers: {
+      qkv: compiler.slot(op.input),
+      queryNorm: await norm(op.queryNorm),
+      keyNorm: await norm(op.keyNorm),
+      table: state.ropeTable,
+      rows: state.rows,
+      pages: state.pages,
+      queries: compiler.slot(op.output),
+      kv: state.kv[op.layer]!,
+    },
+    params: {
+      rowStride: widths[op.input],
+      queryOffset: 0,
+      keyOffset: headCount * headDim,
+      valueOffset: (headCount + kvHeadCount) * headDim,
+      headCount,
+      kvHeadCount,
+      queryScale: op.queryScale,
+      epsilon: op.epsilon,
+    },
+    overrides: {
+      HEAD_DIM: headDim,
+      ROPE_DIM: op.rope.dimension,
+      HALVES: op.rope.layout === "halves",
+      HAS_QUERY_NORM: op.queryNorm !== undefined,
+      HAS_KEY_NORM: op.keyNorm !== undefined,
+    },
+  });
+}
+
+async function attentionOperations(compiler: Compiler, op: AttentionOp): Promise<Operations> {
+  const { state } = compiler;
+  const { headCount, kvHeadCount, headDim, stage } = compiler.graph;
+  const window = windowLength(op.window);
+  const overrides = { HEAD_DIM: headDim };
+  const label = `attention of layer ${op.layer}`;
+  const { rows, pages } = state;
+  const queries = compiler.slot(op.input);
+  const output = compiler.slot(op.output);
+  const kv = state.kv[op.layer]!;
+  if (stage === "prefill") {
+    const params = { headCount, kvHeadCount, window, softCap: 0 };
+    const buffers = { step: state.step, queries, kv, rows, pages, output };
+    return [await compiler.prepare(attentionPrefill, { label, buffers, params, overrides })];
+  }
+  const maxChunks = decodeChunks(state.sizes.contextLength);
+  const partials = state.partials;
+  return Promise.all([
+    compiler.prepare(attentionDecode, {
+      label,
+      buffers: { queries, kv, rows, pages, partials },
+      params: { headCount, kvHeadCount, window, softCap: 0, maxChunks },
+      overrides,
+    }),
+    compiler.prepare(attentionReduce, {
+      label: `${label}, reduced`,
+      buffers: { partials, rows, output },
+      params: { headCount, window, maxChunks },
+      overrides,
+    }),
+  ]);
+}
+
+/** In keys; 0 is what kernels take for all of them. */
+function windowLength(window: AttentionWindow): number {
+  return window === "full" ? 0 : window.sliding;
+}
+
+function longestOf(plan: StepPlan): number {
+  let longest = 0;
+  for (let row = 0; row < plan.rowCount; row++) longest = Math.max(longest, plan.rows[row * 4 + 1]! + 1);
+  invariant(longest > 0, "a step without rows");
+  return longest;
+}
