@@ -1,0 +1,175 @@
+// What happens to calls when things break under them: each ends once, with a typed error, and the next one works.
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { StaticServer } from "../../scripts/static-server.ts";
+import { demoOf, hasBrowser, LOAD_TIMEOUT_MS, launchBrowser, openPage, startSite } from "./harness.ts";
+import type {} from "./page/page.ts";
+
+const LONG = 900; // tokens: nothing but what is tested ends such an answer in time
+
+describe.skipIf(!hasBrowser)("faults", () => {
+  let browser: Browser;
+  let site: StaticServer;
+  let context: BrowserContext;
+  beforeAll(async () => {
+    [site, browser] = await Promise.all([startSite(), launchBrowser()]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+  beforeEach(async () => {
+    context = await browser.newContext();
+  });
+  afterEach(() => context.close());
+
+  /** The bare page with an engine in `globalThis.engine`. */
+  async function openEngine(): Promise<Page> {
+    const { page } = await openPage(context, `${site.url}page/`);
+    page.setDefaultTimeout(LOAD_TIMEOUT_MS);
+    await page.waitForFunction(() => globalThis.ingle !== undefined);
+    await page.evaluate(async () => {
+      const engine = await globalThis.ingle.createEngine({ model: "/fixtures/tiny.gguf" });
+      const ask = (maxTokens: number, signal?: AbortSignal) =>
+        engine.chat.completions.create(
+          {
+            model: "tiny",
+            messages: [{ role: "user", content: "hello" }],
+            max_completion_tokens: maxTokens,
+            temperature: 1.5,
+            seed: 1,
+            stream: true,
+          },
+          { ...(signal && { signal }) },
+        );
+      /** Reads a stream to its end; `onFirst` runs once text has come. */
+      const read = async (stream: Awaited<ReturnType<typeof ask>>, onFirst?: () => void) => {
+        let text = "";
+        for await (const chunk of stream) {
+          if (text === "" && chunk.choices[0]?.delta.content) onFirst?.();
+          text += chunk.choices[0]?.delta.content ?? "";
+        }
+        return text;
+      };
+      Object.assign(globalThis, { engine, ask, read });
+    });
+    return page;
+  }
+
+  test("abort, controller and break end a stream, and the next request is clean", async () => {
+    const page = await openEngine();
+    const result = await page.evaluate(async (long) => {
+      const { ask, read } = globalThis as unknown as Helpers;
+      const { codeOf } = globalThis.ingle;
+      const alone = await read(await ask(12));
+      const abort = new AbortController();
+      const aborted = await codeOf(async () => read(await ask(long, abort.signal), () => abort.abort()));
+      const stream = await ask(long);
+      const controlled = await codeOf(() => read(stream, () => stream.controller.abort()));
+      for await (const _ of await ask(long)) break;
+      return { aborted, controlled, same: (await read(await ask(12))) === alone };
+    }, LONG);
+    expect(result).toEqual({ aborted: "aborted", controlled: "aborted", same: true });
+  });
+
+  test("two requests at once both finish, each as if alone", async () => {
+    const page = await openEngine();
+    const [alone, first, second] = await page.evaluate(async () => {
+      const { ask, read } = globalThis as unknown as Helpers;
+      const alone = await read(await ask(12));
+      return [alone, ...(await Promise.all([ask(12).then((one) => read(one)), ask(12).then((one) => read(one))]))];
+    });
+    expect([first, second]).toEqual([alone, alone]);
+  });
+
+  test("dispose ends running calls with `disposed`, and later ones too", async () => {
+    const page = await openEngine();
+    const codes = await page.evaluate(async (long) => {
+      const { engine, ask, read } = globalThis as unknown as Helpers;
+      const { codeOf } = globalThis.ingle;
+      let started = () => {};
+      const streaming = new Promise<void>((resolve) => {
+        started = resolve;
+      });
+      const running = codeOf(async () => read(await ask(long), started));
+      await streaming;
+      await engine.dispose();
+      return [await running, await codeOf(() => ask(1))];
+    }, LONG);
+    expect(codes).toEqual(["disposed", "disposed"]);
+  });
+
+  test("a worker that ends rejects its calls with `worker_crashed`, and the next call starts another", async () => {
+    const page = await openEngine();
+    const running = page.evaluate((long) => {
+      const { ask, read } = globalThis as unknown as Helpers;
+      return globalThis.ingle.codeOf(async () =>
+        read(await ask(long), () => Object.assign(globalThis, { streaming: true })),
+      );
+    }, LONG);
+    await page.waitForFunction(() => "streaming" in globalThis);
+    await page.workers()[0]!.evaluate(() => globalThis.close());
+    expect(await running).toBe("worker_crashed");
+    const next = await page.evaluate(async () => {
+      const { ask, read } = globalThis as unknown as Helpers;
+      return globalThis.ingle.codeOf(async () => read(await ask(4)));
+    });
+    expect(next).toBe("none");
+  });
+
+  test("a worker whose script cannot run rejects with `worker_crashed`", async () => {
+    await context.route(/engine-worker.*\.js$/, (route) =>
+      route.fulfill({ contentType: "text/javascript", body: "throw new Error('broken')" }),
+    );
+    const { page } = await openPage(context, `${site.url}page/`);
+    await page.waitForFunction(() => globalThis.ingle !== undefined);
+    const code = await page.evaluate(() =>
+      globalThis.ingle.codeOf(() => globalThis.ingle.createEngine({ model: "/fixtures/tiny.gguf" })),
+    );
+    expect(code).toBe("worker_crashed");
+  });
+
+  test("a crash of the GPU process ends the answer with `device_lost`, and the next question is answered", async () => {
+    const own = await launchBrowser();
+    try {
+      const { page } = await openPage(await own.newContext(), `${site.url}?model=/fixtures/tiny.gguf`);
+      const demo = demoOf(page);
+      await demo.ready();
+      await demo.set("Most tokens in an answer", String(LONG));
+      await demo.set("Temperature", "1.5");
+      await demo.send("hello");
+      await demo.answer("streaming");
+      const session = await own.newBrowserCDPSession();
+      await session.send("Browser.crashGpuProcess");
+      await demo.answer("failed");
+      expect(await page.getByRole("alert").getAttribute("data-code")).toBe("device_lost");
+      await demo.set("Most tokens in an answer", "4");
+      await demo.send("hello again");
+      await demo.answer("done", "cut");
+    } finally {
+      await own.close();
+    }
+  });
+
+  test("without WebGPU the page says `webgpu_unavailable` and what to try, and downloads nothing", async () => {
+    const plain = await launchBrowser({ webgpu: false });
+    try {
+      const { page, requests } = await openPage(await plain.newContext(), `${site.url}?model=/fixtures/tiny.gguf`);
+      const alert = page.getByRole("alert");
+      await alert.waitFor();
+      expect(await alert.getAttribute("data-code")).toBe("webgpu_unavailable");
+      expect(await alert.textContent()).toContain("hardware acceleration");
+      expect(requests.filter((url) => new URL(url).pathname.endsWith(".gguf"))).toEqual([]);
+    } finally {
+      await plain.close();
+    }
+  });
+});
+
+/** What openEngine() leaves in the page. */
+interface Helpers {
+  engine: Awaited<ReturnType<typeof globalThis.ingle.createEngine>>;
+  ask(maxTokens: number, signal?: AbortSignal): Promise<AnswerStream>;
+  read(stream: AnswerStream, onFirst?: () => void): Promise<string>;
+}
+type AnswerStream = AsyncIterable<unknown> & { controller: AbortController };

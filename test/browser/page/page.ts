@@ -1,0 +1,20 @@
+// A page without a user interface: what the tests reach from outside stands on `globalThis.ingle`.
+import { createMarkdownView } from "../../../demo/markdown.ts";
+import { createEngine, type EngineError, isEngineError } from "../../../src/index.ts";
+
+/** The code of the EngineError that a call ends with, and "none" when it ends well. */
+async function codeOf(call: () => Promise<unknown>): Promise<string> {
+  try {
+    await call();
+    return "none";
+  } catch (error) {
+    return isEngineError(error) ? (error as EngineError).code : `not an EngineError: ${error}`;
+  }
+}
+
+const page = { createEngine, createMarkdownView, codeOf };
+export type TestPage = typeof page;
+declare global {
+  var ingle: TestPage;
+}
+globalThis.ingle = page;
