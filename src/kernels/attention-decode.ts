@@ -1,0 +1,43 @@
+// Attention for decode and verify rows (1 to 16), split at fixed absolute key positions so that no length changes a sum's order.
+import { defineKernel } from "../gpu/kernel.ts";
+import source from "./attention-decode.wgsl?raw";
+
+/** Keys in a chunk: 4 pages. */
+export const DECODE_CHUNK = 256;
+
+/** Chunks that a sequence of so many tokens is cut into: `maxChunks` for the longest that may come. */
+export function decodeChunks(tokens: number): number {
+  return Math.ceil(tokens / DECODE_CHUNK);
+}
+
+/** Elements of `partials` for so many rows: a vec4 of (max, sum, 0, 0) and headDim values for each chunk and head. */
+export function partialsLength(rows: number, headCount: number, headDim: number, maxChunks: number): number {
+  return rows * headCount * maxChunks * (headDim + 4);
+}
+
+/** Size of both decode kernels. */
+export interface DecodeAttentionSize {
+  readonly rows: number;
+  /** Tokens of the longest row's sequence, its own included. */
+  readonly longest: number;
+}
+
+/**
+ * queries: [rows, headCount, headDim], scaled. kv: see kv-layout.ts. partials: [rows, headCount, maxChunks, headDim + 4]; chunks
+ * beyond a row's length or before its window are neither written nor read. HEAD_DIM: a multiple of 8, at most 512.
+ * window, softCap: 0 for none.
+ */
+export const attentionDecode = defineKernel({
+  name: "attention-decode",
+  source,
+  bindings: { queries: "read", kv: "read", rows: "read", pages: "read", partials: "read_write" },
+  params: { headCount: "u32", kvHeadCount: "u32", window: "u32", softCap: "f32", maxChunks: "u32" },
+  overrides: { HEAD_DIM: "u32" },
+  grid: ({ rows, longest }: DecodeAttentionSize, { params: { headCount, kvHeadCount } }) => [
+    decodeChunks(longest),
+    kvHeadCount * Math.ceil(headCount / kvHeadCount / 4),
+    rows,
+  ],
+});
+
+export { attentionReference as attentionDecodeReference } from "./attention-reference.ts";

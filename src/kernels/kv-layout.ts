@@ -1,0 +1,36 @@
+// Where keys and values lie: pages of 64 positions, f16 packed in pairs, one buffer a layer.
+
+export const KV_PAGE = 64;
+
+export interface KvShape {
+  readonly kvHeadCount: number;
+  readonly headDim: number;
+}
+
+/** Index of an element (half of a packed u32 word) of a layer's buffer: [page, key | value, kvHead, position in page, headDim]. */
+export function kvIndex(
+  { kvHeadCount, headDim }: KvShape,
+  pages: Uint32Array,
+  pageTable: number,
+  isValue: 0 | 1,
+  head: number,
+  position: number,
+  dimension: number,
+): number {
+  const page = pages[pageTable + Math.floor(position / KV_PAGE)]!;
+  return (((page * 2 + isValue) * kvHeadCount + head) * KV_PAGE + (position % KV_PAGE)) * headDim + dimension;
+}
+
+export const HALF_MAX = 65504;
+
+/** The nearest half-precision number, ties to even; beyond the largest, the largest. */
+export function roundToHalf(value: number): number {
+  const size = Math.abs(value);
+  if (size >= HALF_MAX) return Math.sign(value) * HALF_MAX;
+  // Below 2^-14 halves are 2^-24 apart; above, 2^-10 of the power of two below the value.
+  const exponent = Math.max(-14, Math.floor(Math.log2(size)));
+  const step = 2 ** (exponent - 10);
+  const floor = Math.floor(value / step);
+  const rest = value / step - floor;
+  return (rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor) * step;
+}

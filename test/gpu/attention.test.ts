@@ -1,0 +1,197 @@
+// Both attention kernels against float64 on every adapter: head sizes, grouped heads, lengths around tiles and chunks, windows,
+// several sequences, and rows that do not depend on their neighbours.
+import { expect, test } from "vitest";
+import type { Device } from "../../src/gpu/device.ts";
+import { attentionDecode, partialsLength } from "../../src/kernels/attention-decode.ts";
+import { attentionPrefill } from "../../src/kernels/attention-prefill.ts";
+import { attentionReduce, attentionReduceReference } from "../../src/kernels/attention-reduce.ts";
+import type { AttentionReferenceOptions } from "../../src/kernels/attention-reference.ts";
+import { attentionReference } from "../../src/kernels/attention-reference.ts";
+import { describeAdapters } from "./adapters.ts";
+import type { AttentionShape } from "./attention-case.ts";
+import { attentionCase } from "./attention-case.ts";
+import { gaussians, nmse, packHalves, runKernel } from "./run-kernel.ts";
+
+const BOUND = 1e-9; // f32 sums of f16 values; the op suite's limit of 1e-6 would hide a wrong key among a thousand
+const UNTOUCHED = -12345;
+
+async function runPrefill(device: Device, given: AttentionReferenceOptions): Promise<Float32Array> {
+  const { headCount, kvHeadCount, headDim, queries, rows, pages, window, softCap } = given;
+  const rowCount = rows.length / 4;
+  const { output } = await runKernel(device, attentionPrefill, {
+    data: {
+      step: Uint32Array.of(rowCount, 0, 0, 0),
+      queries,
+      kv: packHalves(given.kv),
+      rows,
+      pages,
+      output: new Float32Array(queries.length).fill(UNTOUCHED),
+    },
+    params: { headCount, kvHeadCount, window, softCap },
+    overrides: { HEAD_DIM: headDim },
+    size: { rows: rowCount },
+  });
+  return output;
+}
+
+async function runDecode(
+  device: Device,
+  given: AttentionReferenceOptions,
+  maxChunks: number,
+): Promise<{ partials: Float32Array; output: Float32Array }> {
+  const { headCount, kvHeadCount, headDim, queries, rows, pages, window, softCap } = given;
+  const rowCount = rows.length / 4;
+  const longest = Math.max(...Array.from({ length: rowCount }, (_, row) => rows[row * 4 + 1]! + 1));
+  const size = { rows: rowCount, longest };
+  const { partials } = await runKernel(device, attentionDecode, {
+    data: {
+      queries,
+      kv: packHalves(given.kv),
+      rows,
+      pages,
+      partials: new Float32Array(partialsLength(rowCount, headCount, headDim, maxChunks)).fill(UNTOUCHED),
+    },
+    params: { headCount, kvHeadCount, window, softCap, maxChunks },
+    overrides: { HEAD_DIM: headDim },
+    size,
+  });
+  const { output } = await runKernel(device, attentionReduce, {
+    data: { partials, rows, output: new Float32Array(queries.length).fill(UNTOUCHED) },
+    params: { headCount, window, maxChunks },
+    overrides: { HEAD_DIM: headDim },
+    size,
+  });
+  return { partials, output };
+}
+
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
+
+const HEADS: Omit<AttentionShape, "positions">[] = [
+  { headCount: 3, kvHeadCount: 3, headDim: 32 },
+  { headCount: 9, kvHeadCount: 3, headDim: 64 },
+  { headCount: 8, kvHeadCount: 1, headDim: 80 },
+  { headCount: 5, kvHeadCount: 1, headDim: 96 },
+  { headCount: 3, kvHeadCount: 1, headDim: 128 },
+  { headCount: 2, kvHeadCount: 1, headDim: 256 },
+];
+const DECODE_POSITIONS = [[[0]], [[62], [63], [64]], [[256], [255], [0]], [[999], [64, 65, 66]]];
+const PREFILL_POSITIONS = [
+  [[0]],
+  [range(0, 63)],
+  [range(0, 65)],
+  [range(192, 257)],
+  [range(0, 5), range(100, 121), [999], range(0, 17)],
+];
+const VARIANTS: Partial<AttentionShape>[] = [{ window: 1 }, { window: 64 }, { window: 300 }, { softCap: 1.5 }];
+
+describeAdapters("attention", ({ device }) => {
+  for (const heads of HEADS) {
+    const name = `${heads.headCount}/${heads.kvHeadCount} heads of ${heads.headDim}`;
+
+    test(`decode, ${name}`, async () => {
+      for (const positions of DECODE_POSITIONS) {
+        const given = attentionCase({ ...heads, positions });
+        const { output } = await runDecode(await device(), given, 5);
+        expect(nmse(output, attentionReference(given)), JSON.stringify(positions)).toBeLessThan(BOUND);
+      }
+    });
+
+    test(`prefill, ${name}`, async () => {
+      for (const positions of PREFILL_POSITIONS) {
+        const given = attentionCase({ ...heads, positions });
+        const output = await runPrefill(await device(), given);
+        expect(nmse(output, attentionReference(given)), JSON.stringify(positions)).toBeLessThan(BOUND);
+      }
+    });
+  }
+
+  for (const variant of VARIANTS) {
+    test(`window and soft cap, ${JSON.stringify(variant)}`, async () => {
+      const shape = { headCount: 6, kvHeadCount: 2, headDim: 64, ...variant };
+      const decoding = attentionCase({ ...shape, positions: [[700], [0], [299, 300, 301]] });
+      const { output } = await runDecode(await device(), decoding, 3);
+      expect(nmse(output, attentionReference(decoding))).toBeLessThan(BOUND);
+      const filling = attentionCase({ ...shape, positions: [range(280, 330), range(0, 3)] });
+      expect(nmse(await runPrefill(await device(), filling), attentionReference(filling))).toBeLessThan(BOUND);
+    });
+  }
+
+  test("decode leaves the chunks beyond a row, and those before its window, alone", async () => {
+    const given = attentionCase({ headCount: 2, kvHeadCount: 1, headDim: 32, positions: [[600], [3]], window: 200 });
+    const maxChunks = 4;
+    const { partials } = await runDecode(await device(), given, maxChunks);
+    const chunk = 32 + 4;
+    const written = range(0, 2 * 2 * maxChunks).filter((index) => partials[index * chunk] !== UNTOUCHED);
+    // Row 0 sees keys 401 to 600, in chunks 1 and 2 of both heads; row 1 sees chunk 0.
+    expect(written).toEqual([1, 2, 5, 6, 8, 12]);
+    const untouched = partials.filter((_, index) => !written.includes(Math.floor(index / chunk)));
+    expect(untouched.every((value) => value === UNTOUCHED)).toBe(true);
+  });
+
+  test("reduce merges like its reference, whatever lies in unused chunks", async () => {
+    const [headCount, headDim, maxChunks] = [3, 80, 6];
+    const rows = Uint32Array.of(0, 1100, 0, 0, 0, 255, 0, 0, 0, 256, 0, 0);
+    const partials = gaussians(partialsLength(3, headCount, headDim, maxChunks), 5);
+    for (let at = 0; at < partials.length; at += headDim + 4) {
+      partials[at]! *= 20;
+      partials[at + 1] = 1 + Math.abs(partials[at + 1]!);
+    }
+    const { output } = await runKernel(await device(), attentionReduce, {
+      data: { partials, rows, output: new Float32Array(3 * headCount * headDim) },
+      params: { headCount, window: 0, maxChunks },
+      overrides: { HEAD_DIM: headDim },
+      size: { rows: 3, longest: 1101 },
+    });
+    const expected = attentionReduceReference({ partials, rows, headCount, headDim, window: 0, maxChunks });
+    expect(nmse(output, expected)).toBeLessThan(1e-11);
+  });
+
+  test("prefill gives a row the same bits among 1, 7, 64 and 256 rows", async () => {
+    for (const variant of [{}, { window: 100 }]) {
+      const shape = { headCount: 3, kvHeadCount: 1, headDim: 64, ...variant };
+      const all = attentionCase({ ...shape, positions: [range(70, 326)] });
+      const width = shape.headCount * shape.headDim;
+      const together = await runPrefill(await device(), all);
+      for (const [from, rows] of [
+        [0, 1],
+        [93, 1],
+        [255, 1],
+        [37, 7],
+        [190, 64],
+      ] as const) {
+        const part = {
+          ...all,
+          queries: all.queries.slice(from * width, (from + rows) * width),
+          rows: all.rows.slice(from * 4, (from + rows) * 4),
+        };
+        const alone = await runPrefill(await device(), part);
+        expect(alone, `rows ${from} to ${from + rows}`).toEqual(together.slice(from * width, (from + rows) * width));
+      }
+    }
+  });
+
+  test("prefill gives a row the same bits beside another sequence", async () => {
+    const shape = { headCount: 3, kvHeadCount: 1, headDim: 80 };
+    const both = attentionCase({ ...shape, positions: [range(60, 70), range(500, 520)] });
+    const width = shape.headCount * shape.headDim;
+    const together = await runPrefill(await device(), both);
+    const second = { ...both, queries: both.queries.slice(10 * width), rows: both.rows.slice(40) };
+    expect(await runPrefill(await device(), second)).toEqual(together.slice(10 * width));
+  });
+
+  test("decode gives a row the same bits among 16 rows as alone", async () => {
+    const shape = { headCount: 8, kvHeadCount: 2, headDim: 64 };
+    const all = attentionCase({ ...shape, positions: [range(250, 262), [700], [3], [511], [512]] });
+    const width = shape.headCount * shape.headDim;
+    const { output } = await runDecode(await device(), all, 4);
+    for (const row of [0, 7, 12, 13, 15]) {
+      const alone = {
+        ...all,
+        queries: all.queries.slice(row * width, (row + 1) * width),
+        rows: all.rows.slice(row * 4, (row + 1) * 4),
+      };
+      const result = await runDecode(await device(), alone, 9);
+      expect(result.output, `row ${row}`).toEqual(output.slice(row * width, (row + 1) * width));
+    }
+  });
+});
