@@ -1,0 +1,136 @@
+// A Runtime that plays a script: logits are a function of the sequence's ids, and steps can be held, failed or lost.
+import { EngineError } from "../../src/base/errors.ts";
+import { type EngineOptions, openEngine } from "../../src/engine/engine.ts";
+import { modelAtHand } from "../../src/engine/model-opener.ts";
+import type { RuntimeHost } from "../../src/engine/runtime-host.ts";
+import { readGguf } from "../../src/gguf/gguf.ts";
+import type { Runtime, SequenceId, StepBatch, StepId, StepResult } from "../../src/runtime/runtime.ts";
+import { memorySource } from "../../src/storage/byte-source.ts";
+import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { tinyModel } from "../fixtures/tiny-models.ts";
+
+export const MODEL = tinyModel({ tokenizer: true, layerCount: 1, contextLength: 256 });
+export const TOKENIZER = createTokenizer((await readGguf(memorySource(MODEL))).metadata);
+export const END = TOKENIZER.idOf("<|im_end|>") as number;
+
+export interface Script {
+  /** Logits after these ids. Default: the tokens of `reply`, one after the other, then the end. */
+  logits?: (ids: readonly number[], promptLength: number) => Float32Array;
+  reply?: string | readonly number[];
+  /** Runs before the n-th step is computed, counted over the runtime's life. */
+  beforeStep?: (step: number, batch: StepBatch) => Promise<void> | void;
+  maxSequences?: number;
+  prefillRows?: number;
+  contextLength?: number;
+}
+
+export interface ScriptedRuntime extends Runtime {
+  readonly steps: readonly StepBatch[];
+  readonly openCount: number;
+  readonly disposed: boolean;
+  lose(): void;
+}
+
+/** Logits that make `token` certain, and every other impossible but one part in e^20. */
+export function certain(token: number): Float32Array {
+  const logits = new Float32Array(TOKENIZER.vocabSize);
+  logits[token] = 20;
+  return logits;
+}
+
+/** Logits that depend on all ids, and leave much to chance. The end is never drawn. */
+export function scattered(ids: readonly number[]): Float32Array {
+  let state = ids.reduce((hash, id) => (Math.imul(hash, 31) + id + 1) | 0, 7);
+  const logits = Float32Array.from({ length: TOKENIZER.vocabSize }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return (state >>> 0) / 2 ** 30;
+  });
+  for (const id of TOKENIZER.endIds) logits[id] = -100;
+  return logits;
+}
+
+export function createScriptedRuntime(script: Script): ScriptedRuntime {
+  const { reply = "Hello", contextLength = 256 } = script;
+  const tokens = [...(typeof reply === "string" ? TOKENIZER.encode(reply) : reply), END];
+  const logits = script.logits ?? ((ids, promptLength) => certain(tokens[ids.length - promptLength] ?? END));
+  const sequences = new Map<SequenceId, { ids: number[]; promptLength: number }>();
+  const steps: StepBatch[] = [];
+  let opened = 0;
+  let disposed = false;
+  let lose: (error: EngineError) => void = () => {};
+  const lost = new Promise<EngineError>((resolve) => {
+    lose = resolve;
+  });
+
+  async function step(batch: StepBatch): Promise<StepResult> {
+    const index = steps.push(batch) - 1;
+    await script.beforeStep?.(index, batch);
+    const rows = batch.rows.map((row) => {
+      const sequence = sequences.get(row.sequence);
+      if (!sequence || !("ids" in row.input)) throw new Error("a row of no open sequence, or without ids");
+      const ids = Array.from(row.input.ids);
+      sequence.ids.push(...ids);
+      if (batch.stage === "prefill") sequence.promptLength += ids.length;
+      return row.want === "none" ? {} : { logits: [logits(sequence.ids, sequence.promptLength)] };
+    });
+    return { step: index as StepId, rows };
+  }
+
+  return {
+    info: {
+      vocabSize: TOKENIZER.vocabSize,
+      contextLength,
+      maxSequences: script.maxSequences ?? 4,
+      maxRows: { prefill: script.prefillRows ?? 256, decode: 16 },
+      samplingSteps: [],
+      capabilities: new Set(["logits"]),
+      fingerprint: { adapter: "script" },
+    },
+    lost,
+    steps,
+    get openCount() {
+      return sequences.size;
+    },
+    get disposed() {
+      return disposed;
+    },
+    open() {
+      const id = opened++ as SequenceId;
+      sequences.set(id, { ids: [], promptLength: 0 });
+      return id;
+    },
+    match: () => Promise.reject(new EngineError("unsupported_parameter", "no match here")),
+    step,
+    fork: () => Promise.reject(new EngineError("unsupported_parameter", "no fork here")),
+    rewind: () => Promise.reject(new EngineError("unsupported_parameter", "no rewind here")),
+    free: (sequence) => void sequences.delete(sequence),
+    dispose() {
+      disposed = true;
+    },
+    lose: () => lose(new EngineError("device_lost", "The script lost the device.")),
+  };
+}
+
+/** A host that hands out one scripted runtime after the other; the last script stays. */
+export function scriptedHost(...scripts: Script[]) {
+  const runtimes: ScriptedRuntime[] = [];
+  const open = async (): Promise<RuntimeHost> => ({
+    adapter: "script",
+    features: [],
+    async createRuntime() {
+      const runtime = createScriptedRuntime(scripts[Math.min(runtimes.length, scripts.length - 1)] ?? {});
+      runtimes.push(runtime);
+      return runtime;
+    },
+    dispose() {},
+  });
+  return { open, runtimes };
+}
+
+/** An engine over scripts. `runtime` is the first one. */
+export async function openScripted(script: Script | readonly Script[] = {}, options: Partial<EngineOptions> = {}) {
+  const host = scriptedHost(...(Array.isArray(script) ? (script as readonly Script[]) : [script as Script]));
+  const openModel = modelAtHand({ files: [memorySource(MODEL, "tiny.gguf")] });
+  const engine = await openEngine({ openModel, openHost: host.open, ...options });
+  return { engine, runtimes: host.runtimes, runtime: host.runtimes[0] as ScriptedRuntime };
+}
