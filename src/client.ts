@@ -51,14 +51,16 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
   let connecting: Promise<Connection> | undefined;
   let info: ModelInfo;
 
-  function connection(signal?: AbortSignal): Promise<Connection> {
-    connecting ??= connect(options, signal, () => {
-      connecting = undefined;
-    }).catch((error) => {
-      connecting = undefined;
-      throw error;
-    });
-    return connecting;
+  /** The worker, started anew after a crash. Callers share one start. */
+  function connection(signal: AbortSignal): Promise<Connection> {
+    if (connecting) return connecting;
+    const forget = () => {
+      if (connecting === attempt) connecting = undefined;
+    };
+    const attempt = connect(options, signal, forget);
+    attempt.catch(forget);
+    connecting = attempt;
+    return attempt;
   }
 
   async function create(
@@ -67,16 +69,17 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
   ): Promise<ChatCompletion | ControlledStream<ChatCompletionChunk>> {
     throwIfDisposed(life.signal);
     throwIfAborted(signal ?? undefined);
-    const { remote, calls, info: loaded } = await connection();
-    info = loaded;
-    throwIfDisposed(life.signal);
     const call = startCall(signal ?? undefined);
     let answer: ChatCompletion | AsyncIterableIterator<ChatCompletionChunk, undefined>;
+    let calls: PendingCalls;
     try {
-      const answering = remote.create(params, call.controller.signal).catch(explainCloning);
+      const opened = await untilAbort(connection(life.signal), call.controller.signal);
+      ({ info, calls } = opened);
+      const answering = opened.remote.create(params, call.controller.signal).catch(explainCloning);
       answer = (await untilAbort(calls.track(answering), call.controller.signal)) as typeof answer;
     } catch (error) {
       call.end();
+      throwIfDisposed(life.signal);
       throw error;
     }
     if (!(Symbol.asyncIterator in answer)) {
@@ -86,7 +89,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
     return controlledStream(trackedIterator(answer, calls, call.end), call.controller);
   }
 
-  info = (await connection(options.signal)).info;
+  ({ info } = await connection(options.signal ?? life.signal));
   return {
     get info() {
       return info;
@@ -102,11 +105,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Engine
 }
 
 /** Starts a worker and loads the model in it. `onCrash`: the connection is dead, all its calls have been rejected. */
-async function connect(
-  options: CreateEngineOptions,
-  signal: AbortSignal | undefined,
-  onCrash: () => void,
-): Promise<Connection> {
+async function connect(options: CreateEngineOptions, signal: AbortSignal, onCrash: () => void): Promise<Connection> {
   throwIfAborted(signal);
   const calls = new PendingCalls();
   const watching = new AbortController();
@@ -184,7 +183,7 @@ async function watchLock(
   signal: AbortSignal,
   crash: (reason: string) => void,
 ): Promise<void> {
-  const { locks } = globalThis.navigator;
+  const locks = globalThis.navigator?.locks;
   if (!locks) return; // an insecure context, which has no WebGPU either: `load` will say so
   const name = `ingle-${crypto.randomUUID()}`;
   await calls.track(remote.hold(name));

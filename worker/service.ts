@@ -43,7 +43,6 @@ export function createService(openHost: OpenRuntimeHost): Readonly<WorkerApi> {
       return loaded.info;
     },
     create: async (params, signal) => engine().chat.completions.create(params as never, { signal }),
-    info: async () => engine().info,
     dispose: async () => loaded?.dispose(),
   };
   return Object.freeze(Object.assign(Object.create(null) as WorkerApi, calls));

@@ -1,12 +1,16 @@
 // The host that does the arithmetic on WebGPU.
-import { openDevice } from "../gpu/device.ts";
+import { type Device, openDevice } from "../gpu/device.ts";
 import { createGpuRuntime } from "../runtime/gpu-runtime.ts";
 import type { OpenRuntimeHost } from "./runtime-host.ts";
 
-/** @param gpu `navigator.gpu`, or Dawn's in Node; a lost device is replaced by another one from here */
-export function gpuHost(gpu: GPU | undefined): OpenRuntimeHost {
+/**
+ * @param gpu `navigator.gpu`, or Dawn's in Node; a lost device is replaced by another one from here
+ * @param onDevice sees each device that is opened: for tests that lose it, and benches that read its counters
+ */
+export function gpuHost(gpu: GPU | undefined, onDevice: (device: Device) => void = () => {}): OpenRuntimeHost {
   return async () => {
     const device = await openDevice(gpu);
+    onDevice(device);
     const { vendor, architecture, description, isFallback } = device.adapter;
     const name = [description || vendor, architecture].filter((part) => part !== "").join(", ") || "unnamed adapter";
     return {

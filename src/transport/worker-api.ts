@@ -23,10 +23,8 @@ export interface WorkerApi {
   load(files: readonly ModelFile[], options: LoadOptions, events: MessagePort, signal: AbortSignal): Promise<ModelInfo>;
   /** Resolves to a completion, or for a streamed one to an iterable of chunks. */
   create(params: unknown, signal: AbortSignal): Promise<unknown>;
-  /** The facts, which a reload after a loss may have changed. */
-  info(): Promise<ModelInfo>;
   dispose(): Promise<void>;
 }
 
 /** All of them, and nothing else is reachable. */
-export const WORKER_METHODS: readonly (keyof WorkerApi)[] = ["hold", "load", "create", "info", "dispose"];
+export const WORKER_METHODS: readonly (keyof WorkerApi)[] = ["hold", "load", "create", "dispose"];
