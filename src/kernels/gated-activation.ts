@@ -1,5 +1,6 @@
 // The feed-forward's gate where gate and up came from a plain mat-mul: act(gate) * up.
 import { defineKernel } from "../gpu/kernel.ts";
+import activation from "./activation.wgsl?raw";
 import source from "./gated-activation.wgsl?raw";
 
 /** By the number that kernels know them by. */
@@ -9,7 +10,7 @@ export type ActivationName = (typeof ACTIVATIONS)[number];
 /** input: [rows, 2 * width], gates then ups; output: [rows, width]. ACTIVATION: index in ACTIVATIONS. Size: rows. */
 export const gatedActivation = defineKernel({
   name: "gated-activation",
-  source,
+  source: source + activation,
   bindings: { input: "read", output: "read_write" },
   params: { width: "u32" },
   overrides: { ACTIVATION: "u32" },

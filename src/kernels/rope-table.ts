@@ -1,9 +1,11 @@
 // Cosines and sines of rotary position embedding, in float64 on the CPU: WGSL's own are exact to 2^-11 only.
 
 /** How rotation frequencies are stretched for contexts beyond the trained one. */
-export type RopeTableScaling =
+export type RopeScaling =
   | { readonly kind: "none" }
+  /** Positions divided by `factor`. */
   | { readonly kind: "linear"; readonly factor: number }
+  /** Llama 3.1's by-part stretching; GGUF files mostly carry its result as `factors` instead. */
   | {
       readonly kind: "llama3";
       readonly factor: number;
@@ -11,6 +13,7 @@ export type RopeTableScaling =
       readonly highFrequencyFactor: number;
       readonly originalContextLength: number;
     }
+  /** YaRN (arXiv 2309.00071); `attentionFactor` multiplies cos and sin. */
   | {
       readonly kind: "yarn";
       readonly factor: number;
@@ -24,7 +27,7 @@ export interface RopeTableOptions {
   readonly base: number;
   /** Rotated dimensions of a head; even. */
   readonly dimension: number;
-  readonly scaling: RopeTableScaling;
+  readonly scaling: RopeScaling;
   /** Divisors of the frequencies, [dimension / 2]: GGUF's rope_freqs. */
   readonly factors?: ArrayLike<number>;
 }

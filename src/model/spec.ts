@@ -1,6 +1,7 @@
 // The vocabulary of architectures: what a model is made of, as data. Adapters write it, graph.ts reads it, nobody else
 // asks which architecture a model has. Only members that graph.ts builds are in here.
 import type { TensorFormat } from "../gguf/tensor-types.ts";
+import type { RopeScaling } from "../kernels/rope-table.ts";
 
 /** A matrix of the file: `rows` outputs of `columns` inputs each, by its GGUF name. */
 export interface MatrixRef {
@@ -25,29 +26,6 @@ export interface LinearSpec {
 
 /** Which keys a query sees: all before it, or the last `sliding` positions, its own included. */
 export type AttentionWindow = "full" | { readonly sliding: number };
-
-/** How rotation frequencies are stretched for contexts beyond the trained one. */
-export type RopeScaling =
-  | { readonly kind: "none" }
-  /** Positions divided by `factor`. */
-  | { readonly kind: "linear"; readonly factor: number }
-  /** Llama 3.1's by-part stretching; GGUF files mostly carry its result as `factors` instead. */
-  | {
-      readonly kind: "llama3";
-      readonly factor: number;
-      readonly lowFrequencyFactor: number;
-      readonly highFrequencyFactor: number;
-      readonly originalContextLength: number;
-    }
-  /** YaRN (arXiv 2309.00071); `attentionFactor` multiplies cos and sin. */
-  | {
-      readonly kind: "yarn";
-      readonly factor: number;
-      readonly originalContextLength: number;
-      readonly betaFast: number;
-      readonly betaSlow: number;
-      readonly attentionFactor: number;
-    };
 
 export interface RopeSpec {
   /** Rotated pairs are dimensions (2i, 2i + 1), or (i, i + dimension / 2). */

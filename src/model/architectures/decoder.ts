@@ -1,7 +1,8 @@
 // What the llama-like families share: sizes from metadata, parts from the tensors that are present.
 import { EngineError } from "../../base/errors.ts";
 import type { Metadata } from "../../gguf/metadata.ts";
-import type { AttentionWindow, LayerSpec, ModelSpec, RopeScaling, RopeSpec } from "../spec.ts";
+import type { RopeScaling } from "../../kernels/rope-table.ts";
+import type { AttentionWindow, LayerSpec, ModelSpec, RopeSpec } from "../spec.ts";
 import type { TensorRefs } from "../tensor-refs.ts";
 
 /** One family: header -> spec. */
