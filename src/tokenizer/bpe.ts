@@ -4,6 +4,7 @@ import type { Metadata } from "../gguf/metadata.ts";
 import { BYTE_TO_CODE } from "./byte-alphabet.ts";
 import { createByteTable, hashBytes } from "./byte-table.ts";
 import type { IdBuffer } from "./id-buffer.ts";
+import { mergeWord } from "./long-word.ts";
 import { createMerger, type Symbols } from "./merger.ts";
 import { createPairTable } from "./pair-table.ts";
 import { type PreTokenizer, splitWords } from "./pre-tokenizers.ts";
@@ -37,15 +38,22 @@ export function createBpe(
   const byteIds = findByteIds(vocabulary, unknownId ?? -1);
   const missing = byteIds.reduce((count, id) => count + (id < 0 ? 1 : 0), 0);
 
-  const word = createWordBytes();
+  const word = createWordBytes(false);
   const cache = createWordCache();
   const merger = createMerger();
-  let ids = new Int32Array(64);
   const symbols: Symbols = {
-    rank: (left, right) => pairs.rank(ids[left]!, ids[right]!),
-    merge(left, _right, rank) {
-      ids[left] = results[rank]!;
-    },
+    rank: (left, right) => pairs.rank(merger.value(left), merger.value(right)),
+    merge: (_left, _right, rank) => results[rank]!,
+  };
+
+  const mergeBytes = (bytes: Uint8Array, length: number, out: IdBuffer): void => {
+    const load = (from: number, to: number): void => {
+      for (let i = from; i < to; i++) merger.setValue(i - from, byteIds[bytes[i]!]!);
+    };
+    const put = (id: number): void => {
+      if (id >= 0) out.push(id);
+    };
+    mergeWord({ count: length, load, symbols }, merger, put);
   };
 
   const encodeWord = (out: IdBuffer): void => {
@@ -55,11 +63,7 @@ export function createBpe(
     const whole = wholeWords?.find(bytes, 0, length, hash) ?? -1;
     if (whole >= 0) out.push(whole);
     else {
-      if (ids.length < length) ids = new Int32Array(length);
-      for (let i = 0; i < length; i++) ids[i] = byteIds[bytes[i]!]!;
-      merger.run(length, symbols);
-      for (let i = 0; i >= 0; i = merger.next(i)) if (ids[i]! >= 0) out.push(ids[i]!);
-      if (ids.length > KEPT_SYMBOLS) ids = new Int32Array(64);
+      mergeBytes(bytes, length, out);
     }
     cache.write(bytes, length, hash, out, from);
   };
@@ -76,8 +80,6 @@ export function createBpe(
     warnings: missing === 0 ? [] : [`${missing} of 256 bytes have no token: text with them loses them.`],
   };
 }
-
-const KEPT_SYMBOLS = 1 << 16; // scratch memory above this is given back after the word
 
 /** Ids of the tokens that spell one byte each; `otherwise` for a byte without one. */
 function findByteIds(vocabulary: Vocabulary, otherwise: number): Int32Array {

@@ -5,6 +5,7 @@ import type { Metadata } from "../gguf/metadata.ts";
 import type { TextEncoding } from "./bpe.ts";
 import { createByteTable, hashBytes } from "./byte-table.ts";
 import type { IdBuffer } from "./id-buffer.ts";
+import { mergeWord } from "./long-word.ts";
 import { createMerger, type Symbols } from "./merger.ts";
 import { malformedVocabulary } from "./rules.ts";
 import { createWordBytes, sequenceLength } from "./utf8.ts";
@@ -13,9 +14,7 @@ import { createWordCache } from "./word-cache.ts";
 
 const SCORES_KEY = "tokenizer.ggml.scores";
 const TYPES_KEY = "tokenizer.ggml.token_type";
-const MARK = "\u2581"; // stands for a space
-const MARK_CODE = 0x2581;
-const KEPT_SYMBOLS = 1 << 16; // scratch memory above this is given back after the word
+const KEPT_BYTES = 1 << 16; // scratch memory above this is given back after the word
 
 /**
  * @param addSpacePrefix whether a space is put before text that begins a sequence or follows a control token
@@ -34,37 +33,39 @@ export function createSpm(
   const splits = !crossesWords(vocabulary, mergesInto);
   const byteIds = findByteIds(metadata, vocabulary);
 
-  const word = createWordBytes();
+  const word = createWordBytes(true);
   const cache = createWordCache();
   const merger = createMerger();
-  let starts = new Int32Array(64); // of each symbol, in the word's bytes
-  let ends = new Int32Array(64);
-  let hashes = new Int32Array(64);
-  const find = (left: number, right: number): number => {
-    const from = starts[left]!;
-    const to = ends[right]!;
-    if (to - from > longest) return -1;
-    const hash = left === right ? hashes[left]! : hashBytes(word.bytes, starts[right]!, to, hashes[left]!);
-    return table.find(word.bytes, from, to, hash);
-  };
+  let chars = new Int32Array(64); // where each character of the word starts in its bytes, and the last one ends
+  let bounds = new Int32Array(128); // start and end of each symbol being merged; its value is the hash of those bytes
+  const joinedHash = (left: number, right: number): number =>
+    hashBytes(word.bytes, bounds[2 * right]!, bounds[2 * right + 1]!, merger.value(left));
   const symbols: Symbols = {
     rank(left, right) {
-      const id = find(left, right);
+      const from = bounds[2 * left]!;
+      const to = bounds[2 * right + 1]!;
+      if (to - from > longest) return -1;
+      const id = table.find(word.bytes, from, to, joinedHash(left, right));
       return id < 0 ? -1 : ranks[id]!;
     },
     merge(left, right) {
-      hashes[left] = hashBytes(word.bytes, starts[right]!, ends[right]!, hashes[left]!);
-      ends[left] = ends[right]!;
+      const hash = joinedHash(left, right);
+      bounds[2 * left + 1] = bounds[2 * right + 1]!;
+      return hash;
     },
   };
-  const resize = (length: number): void => {
-    starts = new Int32Array(length);
-    ends = new Int32Array(length);
-    hashes = new Int32Array(length);
+
+  const load = (from: number, to: number): void => {
+    if (bounds.length < 2 * (to - from)) bounds = new Int32Array(2 * (to - from));
+    for (let i = from; i < to; i++) {
+      bounds[2 * (i - from)] = chars[i]!;
+      bounds[2 * (i - from) + 1] = chars[i + 1]!;
+      merger.setValue(i - from, hashBytes(word.bytes, chars[i]!, chars[i + 1]!));
+    }
   };
 
-  const pushFallback = (symbol: number, out: IdBuffer): void => {
-    for (let i = starts[symbol]!; i < ends[symbol]!; i++) {
+  const pushFallback = (from: number, to: number, out: IdBuffer): void => {
+    for (let i = from; i < to; i++) {
       const id = byteIds[word.bytes[i]!]!;
       if (id >= 0) out.push(id);
       else if (unknownId !== undefined) {
@@ -78,37 +79,35 @@ export function createSpm(
     const { bytes, length, hash } = word;
     if (cache.read(bytes, length, hash, out)) return;
     const from = out.length;
-    if (starts.length < length) resize(length);
+    if (chars.length <= length) chars = new Int32Array(length + 1);
     let count = 0;
-    for (let at = 0; at < length; count++) {
-      starts[count] = at;
-      at += sequenceLength(bytes[at]!);
-      ends[count] = at;
-      hashes[count] = hashBytes(bytes, starts[count]!, at);
-    }
-    merger.run(count, symbols);
-    for (let i = 0; i >= 0; i = merger.next(i)) {
-      const id = find(i, i);
+    for (let at = 0; at < length; at += sequenceLength(bytes[at]!)) chars[count++] = at;
+    chars[count] = length;
+    mergeWord({ count, load, symbols }, merger, (value, start, end) => {
+      const id = table.find(bytes, chars[start]!, chars[end]!, value);
       if (id >= 0) out.push(id);
-      else pushFallback(i, out);
+      else pushFallback(chars[start]!, chars[end]!, out);
+    });
+    if (length > KEPT_BYTES) {
+      chars = new Int32Array(64);
+      bounds = new Int32Array(128);
     }
-    if (starts.length > KEPT_SYMBOLS) resize(64);
     cache.write(bytes, length, hash, out, from);
   };
 
   const missing = byteIds.reduce((sum, id) => sum + (id < 0 ? 1 : 0), 0);
   return {
     encode(text, begins, out) {
-      const marked = (begins && addSpacePrefix ? MARK : "") + text.replaceAll(" ", MARK);
+      const prefixed = begins && addSpacePrefix ? ` ${text}` : text;
       let from = 0;
-      for (let i = 1; splits && i < marked.length; i++) {
-        if (marked.charCodeAt(i) !== MARK_CODE || marked.charCodeAt(i - 1) === MARK_CODE) continue;
-        word.load(marked, from, i);
+      for (let i = 1; splits && i < prefixed.length; i++) {
+        if (!isSpace(prefixed.charCodeAt(i)) || isSpace(prefixed.charCodeAt(i - 1))) continue;
+        word.load(prefixed, from, i);
         encodeWord(out);
         from = i;
       }
-      if (from === marked.length) return;
-      word.load(marked, from, marked.length);
+      if (from === prefixed.length) return;
+      word.load(prefixed, from, prefixed.length);
       encodeWord(out);
     },
     warnings:
@@ -116,6 +115,11 @@ export function createSpm(
         ? [`${missing} of 256 bytes have no token, and there is no unknown token: text with them loses them.`]
         : [],
   };
+}
+
+/** A space, or U+2581, which stands for one. */
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x2581;
 }
 
 /** The place of each token's score among all scores, highest first; equal scores share one. */

@@ -14,7 +14,8 @@ export interface WordBytes {
 
 const KEPT_BYTES = 1 << 16; // a longer word gives its memory back at the next one
 
-export function createWordBytes(): WordBytes {
+/** @param marksSpaces whether a space is encoded as U+2581, as SentencePiece has it */
+export function createWordBytes(marksSpaces: boolean): WordBytes {
   let bytes = new Uint8Array(256);
   let length = 0;
   let hash = 0;
@@ -35,6 +36,7 @@ export function createWordBytes(): WordBytes {
       let at = 0;
       for (let i = from; i < to; i++) {
         let point = text.charCodeAt(i);
+        if (point === 0x20 && marksSpaces) point = 0x2581;
         if (point < 0x80) {
           bytes[at++] = point;
           continue;
