@@ -1,0 +1,23 @@
+// Ingle in Node, on one of Dawn's adapters: the child's side.
+import { openDawn, yieldToAdapter } from "../../scripts/dawn.ts";
+import { DEFAULT_MODEL_PATH } from "../../scripts/default-model.ts";
+import { openFileSource } from "../../scripts/file-source.ts";
+import { serveContender } from "./child-contender.ts";
+import { type Bench, openBench } from "./measure.ts";
+
+export function serveNodeIngle(adapter: string): Promise<void> {
+  let bench: Bench | undefined;
+  const heapBytes = () => {
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+  };
+  return serveContender({
+    async open() {
+      const { gpu, name } = await openDawn({ adapter });
+      bench = await openBench(gpu, await openFileSource(DEFAULT_MODEL_PATH), heapBytes);
+      if (/llvmpipe|swiftshader/i.test(name)) yieldToAdapter();
+      return bench.load;
+    },
+    round: (plan) => bench!.round(plan),
+  });
+}
