@@ -51,47 +51,38 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let pageStride = 2u * params.kvHeadCount;
   let words = HEAD_DIM / 8u;
 
-  // Each thread scores the same slot of every page; keys beyond the last repeat it, masked.
+  // Each thread scores one key of every page; those beyond the last repeat it, masked.
   let floats = HEAD_DIM / 4u;
+  let wordCount = dynamic(words);
   let q0 = firstHead * floats;
   let q1 = (firstHead + min(1u, spare)) * floats;
   let q2 = (firstHead + min(2u, spare)) * floats;
   let q3 = (firstHead + min(3u, spare)) * floats;
-  var keyWords: array<u32, CHUNK_PAGES>;
-  for (var i = 0u; i < CHUNK_PAGES; i++) {
-    let key = min(i * PAGE + thread, keyCount - 1u);
-    let page = pages[pageTable + key / PAGE];
-    keyWords[i] = ((page * pageStride + kvHead) * PAGE + key % PAGE) * words;
-  }
-  var scores: array<vec4<f32>, CHUNK_PAGES>;
-  // A bound that is no constant: unrolled over the head, CPU drivers compile for ten seconds and gain nothing.
-  let wordCount = min(words, words * params.headCount);
-  for (var word = 0u; word < wordCount; word++) {
-    let d = 2u * word;
-    let low = mat4x4<f32>(queries[q0 + d], queries[q1 + d], queries[q2 + d], queries[q3 + d]);
-    let high = mat4x4<f32>(queries[q0 + d + 1u], queries[q1 + d + 1u], queries[q2 + d + 1u], queries[q3 + d + 1u]);
-    for (var i = 0u; i < CHUNK_PAGES; i++) {
-      if (i <= lastPage) {
-        let packed = kv[keyWords[i] + word];
-        scores[i] += vec4<f32>(unpack2x16float(packed.x), unpack2x16float(packed.y)) * low;
-        scores[i] += vec4<f32>(unpack2x16float(packed.z), unpack2x16float(packed.w)) * high;
-      }
-    }
-  }
-
   var most = vec4<f32>(MASKED);
-  for (var i = 0u; i < CHUNK_PAGES; i++) {
-    if (params.softCap > 0.0) {
-      scores[i] = params.softCap * tanh(clamp(scores[i] / params.softCap, vec4<f32>(-15.0), vec4<f32>(15.0)));
+  for (var i = 0u; i <= lastPage; i++) {
+    let slot = i * PAGE + thread;
+    let key = min(slot, keyCount - 1u);
+    let keyStart = ((pages[pageTable + i] * pageStride + kvHead) * PAGE + key % PAGE) * words;
+    var score = vec4<f32>(0.0);
+    for (var word = 0u; word < wordCount; word++) {
+      let packed = kv[keyStart + word];
+      let d = 2u * word;
+      score += vec4<f32>(unpack2x16float(packed.x), unpack2x16float(packed.y)) *
+        mat4x4<f32>(queries[q0 + d], queries[q1 + d], queries[q2 + d], queries[q3 + d]);
+      score += vec4<f32>(unpack2x16float(packed.z), unpack2x16float(packed.w)) *
+        mat4x4<f32>(queries[q0 + d + 1u], queries[q1 + d + 1u], queries[q2 + d + 1u], queries[q3 + d + 1u]);
     }
-    let key = i * PAGE + thread;
-    let seen = key < keyCount && chunkStart + key >= firstKey;
-    scores[i] = select(vec4<f32>(MASKED), scores[i], seen);
-    most = max(most, scores[i]);
+    if (params.softCap > 0.0) {
+      score = params.softCap * tanh(clamp(score / params.softCap, vec4<f32>(-15.0), vec4<f32>(15.0)));
+    }
+    let seen = slot < keyCount && chunkStart + slot >= firstKey;
+    score = select(vec4<f32>(MASKED), score, seen);
+    weights[slot] = score;
+    most = max(most, score);
   }
   tree[thread] = most;
   workgroupBarrier();
-  for (var stride = THREADS / 2u; stride > 0u; stride /= 2u) {
+  for (var stride = dynamic(THREADS / 2u); stride > 0u; stride /= 2u) {
     if (thread < stride) {
       tree[thread] = max(tree[thread], tree[thread + stride]);
     }
@@ -101,16 +92,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   workgroupBarrier();
 
   var sum = vec4<f32>(0.0);
-  for (var i = 0u; i < CHUNK_PAGES; i++) {
-    let key = i * PAGE + thread;
-    let seen = key < keyCount && chunkStart + key >= firstKey;
-    let weight = select(vec4<f32>(0.0), exp(scores[i] - most), seen);
-    weights[key] = weight;
+  for (var i = 0u; i <= lastPage; i++) {
+    let slot = i * PAGE + thread;
+    let seen = slot < keyCount && chunkStart + slot >= firstKey;
+    let weight = select(vec4<f32>(0.0), exp(weights[slot] - most), seen);
+    weights[slot] = weight;
     sum += weight;
   }
   tree[thread] = sum;
   workgroupBarrier();
-  for (var stride = THREADS / 2u; stride > 0u; stride /= 2u) {
+  for (var stride = dynamic(THREADS / 2u); stride > 0u; stride /= 2u) {
     if (thread < stride) {
       tree[thread] += tree[thread + stride];
     }
@@ -122,56 +113,84 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let lane = thread % words;
   let slice = thread / words;
   let slices = THREADS / words;
-  var mixed: array<vec4<f32>, 8>;
+  var low0 = vec4<f32>(0.0);
+  var low1 = vec4<f32>(0.0);
+  var low2 = vec4<f32>(0.0);
+  var low3 = vec4<f32>(0.0);
+  var high0 = vec4<f32>(0.0);
+  var high1 = vec4<f32>(0.0);
+  var high2 = vec4<f32>(0.0);
+  var high3 = vec4<f32>(0.0);
   if (slice < slices) {
     for (var i = 0u; i <= lastPage; i++) {
-      let page = pages[pageTable + i];
-      let base = ((page * pageStride + params.kvHeadCount + kvHead) * PAGE) * words + lane;
+      let base = ((pages[pageTable + i] * pageStride + params.kvHeadCount + kvHead) * PAGE) * words + lane;
       let count = min(keyCount - i * PAGE, PAGE);
       for (var key = slice; key < count; key += slices) {
         let packed = kv[base + key * words];
         let weight = weights[i * PAGE + key];
-        let a = unpack2x16float(packed.x);
-        let b = unpack2x16float(packed.y);
-        let c = unpack2x16float(packed.z);
-        let d = unpack2x16float(packed.w);
-        mixed[0] += a.x * weight;
-        mixed[1] += a.y * weight;
-        mixed[2] += b.x * weight;
-        mixed[3] += b.y * weight;
-        mixed[4] += c.x * weight;
-        mixed[5] += c.y * weight;
-        mixed[6] += d.x * weight;
-        mixed[7] += d.y * weight;
+        let lowValue = vec4<f32>(unpack2x16float(packed.x), unpack2x16float(packed.y));
+        let highValue = vec4<f32>(unpack2x16float(packed.z), unpack2x16float(packed.w));
+        low0 += weight.x * lowValue;
+        low1 += weight.y * lowValue;
+        low2 += weight.z * lowValue;
+        low3 += weight.w * lowValue;
+        high0 += weight.x * highValue;
+        high1 += weight.y * highValue;
+        high2 += weight.z * highValue;
+        high3 += weight.w * highValue;
       }
     }
   }
 
-  let stride = floats + 1u;
-  let partial = (firstHead * params.maxChunks + group.x) * stride;
-  let headStride = params.maxChunks * stride;
-  let headsHere = min(spare + 1u, 4u);
-  if (thread < headsHere) {
-    partials[partial + thread * headStride] = vec4<f32>(most[thread], sum[thread], 0.0, 0.0);
-  }
-  // Four of the eight dimensions at a time, the slices added in order.
-  for (var half = 0u; half < 2u; half++) {
-    workgroupBarrier();
-    for (var j = 0u; j < 4u; j++) {
-      weights[thread * 4u + j] = mixed[half * 4u + j];
+  // The slices are added in order, four of a thread's eight dimensions at a time.
+  let chunk = vec3<u32>(firstHead * params.maxChunks + group.x, params.maxChunks, min(spare + 1u, 4u));
+  workgroupBarrier();
+  weights[thread * 4u] = low0;
+  weights[thread * 4u + 1u] = low1;
+  weights[thread * 4u + 2u] = low2;
+  weights[thread * 4u + 3u] = low3;
+  workgroupBarrier();
+  write_sums(chunk, thread, 0u);
+  workgroupBarrier();
+  weights[thread * 4u] = high0;
+  weights[thread * 4u + 1u] = high1;
+  weights[thread * 4u + 2u] = high2;
+  weights[thread * 4u + 3u] = high3;
+  workgroupBarrier();
+  write_sums(chunk, thread, 1u);
+  if (thread == 0u) {
+    let stride = (HEAD_DIM / 4u + 1u) * chunk.y;
+    let at = chunk.x * (HEAD_DIM / 4u + 1u);
+    partials[at] = vec4<f32>(most.x, sum.x, 0.0, 0.0);
+    if (chunk.z > 1u) {
+      partials[at + stride] = vec4<f32>(most.y, sum.y, 0.0, 0.0);
     }
-    workgroupBarrier();
-    if (slice == 0u) {
-      // Initialized by hand: Dawn (webgpu 0.6.2) leaves a bare `var` in a loop as the last round left it.
-      var total = mat4x4<f32>();
-      for (var part = 0u; part < min(slices, slices * params.headCount); part++) {
-        let at = (part * words + lane) * 4u;
-        total += mat4x4<f32>(weights[at], weights[at + 1u], weights[at + 2u], weights[at + 3u]);
-      }
-      let byHead = transpose(total);
-      for (var head = 0u; head < headsHere; head++) {
-        partials[partial + head * headStride + 1u + lane * 2u + half] = byHead[head];
-      }
+    if (chunk.z > 2u) {
+      partials[at + 2u * stride] = vec4<f32>(most.z, sum.z, 0.0, 0.0);
+    }
+    if (chunk.z > 3u) {
+      partials[at + 3u * stride] = vec4<f32>(most.w, sum.w, 0.0, 0.0);
     }
   }
+}
+
+// chunk: index of the first head's chunk, chunks from head to head, heads.
+fn write_sums(chunk: vec3<u32>, thread: u32, half: u32) {
+  let words = HEAD_DIM / 8u;
+  let slices = dynamic(THREADS / words);
+  for (var item = thread; item < words * chunk.z; item += THREADS) {
+    let lane = item % words;
+    let head = item / words;
+    var total = weights[lane * 4u + head];
+    for (var part = 1u; part < slices; part++) {
+      total += weights[(part * words + lane) * 4u + head];
+    }
+    partials[(chunk.x + head * chunk.y) * (HEAD_DIM / 4u + 1u) + 1u + lane * 2u + half] = total;
+  }
+}
+
+// The same number, but no constant to the compiler: CPU drivers would unroll such loops, compile for ten seconds and gain
+// nothing.
+fn dynamic(count: u32) -> u32 {
+  return min(count, count * params.headCount);
 }

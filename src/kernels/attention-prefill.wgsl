@@ -100,8 +100,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       var score1 = vec4<f32>(0.0);
       var score2 = vec4<f32>(0.0);
       var score3 = vec4<f32>(0.0);
-      // A bound that is no constant: unrolled over the head, CPU drivers compile for ten seconds and gain nothing.
-      let floatCount = min(floats, floats * params.headCount);
+      let floatCount = dynamic(floats);
       for (var d = 0u; d < floatCount; d++) {
         let query = Quad(queries[q.x + d], queries[q.y + d], queries[q.z + d], queries[q.w + d]);
         score0 += unpack(kv[k.x + d]) * query;
@@ -122,7 +121,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       // The tile's maximum of each row, over the quad's lanes. The barrier also ends the reading of the last tile's weights.
       tree[thread] = max(max(score0, score1), max(score2, score3));
       workgroupBarrier();
-      for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
+      for (var stride = dynamic(LANES / 2u); stride > 0u; stride /= 2u) {
         if (lane < stride) {
           tree[thread] = max(tree[thread], tree[thread + stride]);
         }
@@ -161,7 +160,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   workgroupBarrier();
   tree[thread] = sum;
   workgroupBarrier();
-  for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
+  for (var stride = dynamic(LANES / 2u); stride > 0u; stride /= 2u) {
     if (lane < stride) {
       tree[thread] += tree[thread + stride];
     }
@@ -222,4 +221,10 @@ fn write(start: u32, lane: u32, value: vec4<f32>) {
   if (lane < HEAD_DIM / 4u) {
     output[start + lane] = value;
   }
+}
+
+// The same number, but no constant to the compiler: CPU drivers would unroll such loops, compile for ten seconds and gain
+// nothing.
+fn dynamic(count: u32) -> u32 {
+  return min(count, count * params.headCount);
 }

@@ -26,7 +26,8 @@ fn main(
   }
   squares[thread] = sum;
   workgroupBarrier();
-  for (var stride = THREADS / 2u; stride > 0u; stride /= 2u) {
+  // Its start is no constant to the compiler, or CPU drivers unroll the barriers and compile for seconds.
+  for (var stride = min(THREADS / 2u, THREADS * params.width); stride > 0u; stride /= 2u) {
     if (thread < stride) {
       squares[thread] += squares[thread + stride];
     }

@@ -94,7 +94,8 @@ fn norm_scale(start: u32, thread: u32) -> f32 {
   }
   squares[thread] = sum;
   workgroupBarrier();
-  for (var stride = THREADS / 2u; stride > 0u; stride /= 2u) {
+  // Its start is no constant to the compiler, or CPU drivers unroll the barriers and compile for seconds.
+  for (var stride = min(THREADS / 2u, THREADS * params.headCount); stride > 0u; stride /= 2u) {
     if (thread < stride) {
       squares[thread] += squares[thread + stride];
     }
