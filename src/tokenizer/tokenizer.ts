@@ -151,7 +151,8 @@ function createEncoder(vocabulary: Vocabulary, encoding: TextEncoding, special: 
   const encodeRaw = (text: string, from: number, to: number, begins: boolean, out: IdBuffer): void => {
     let at = from;
     for (const match of userDefined.matches(text, from, to)) {
-      if (match.from > at) encoding.encode(text.slice(at, match.from), begins && at === from, out);
+      const prefixes = begins && at === from; // the space before a text stands before a user-defined token too
+      if (match.from > at || prefixes) encoding.encode(text.slice(at, match.from), prefixes, out);
       out.push(match.id);
       at = match.to;
     }
