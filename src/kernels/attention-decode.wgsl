@@ -150,14 +150,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   weights[thread * 4u + 2u] = low2;
   weights[thread * 4u + 3u] = low3;
   workgroupBarrier();
-  write_sums(chunk, thread, 0u);
+  writeSums(chunk, thread, 0u);
   workgroupBarrier();
   weights[thread * 4u] = high0;
   weights[thread * 4u + 1u] = high1;
   weights[thread * 4u + 2u] = high2;
   weights[thread * 4u + 3u] = high3;
   workgroupBarrier();
-  write_sums(chunk, thread, 1u);
+  writeSums(chunk, thread, 1u);
   if (thread == 0u) {
     let stride = (HEAD_DIM / 4u + 1u) * chunk.y;
     let at = chunk.x * (HEAD_DIM / 4u + 1u);
@@ -175,7 +175,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 // chunk: index of the first head's chunk, chunks from head to head, heads.
-fn write_sums(chunk: vec3<u32>, thread: u32, half: u32) {
+fn writeSums(chunk: vec3<u32>, thread: u32, half: u32) {
   let words = HEAD_DIM / 8u;
   let slices = dynamic(THREADS / words);
   for (var item = thread; item < words * chunk.z; item += THREADS) {

@@ -74,7 +74,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         break;
       }
       let position = rows[runEnd].y;
-      firstKey = min(firstKey, first_key(position));
+      firstKey = min(firstKey, firstKeyOf(position));
       lastKey = max(lastKey, position);
       runEnd += 1u;
     }
@@ -83,7 +83,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var end: vec4<u32>;
     for (var i = 0u; i < 4u; i++) {
       let position = rows[ownRows[i]].y;
-      low[i] = first_key(position);
+      low[i] = firstKeyOf(position);
       end[i] = select(0u, position + 1u, ownRows[i] >= runStart && ownRows[i] < runEnd);
     }
 
@@ -142,15 +142,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       weights[slots.w * 4u + quad] = weight3;
       workgroupBarrier();
 
-      mixed0 = mix_values(scaled(mixed0, keep), valueBase, lane, quad, keyCount);
+      mixed0 = mixValues(scaled(mixed0, keep), valueBase, lane, quad, keyCount);
       if (HEAD_DIM > 64u) {
-        mixed1 = mix_values(scaled(mixed1, keep), valueBase, lane + LANES, quad, keyCount);
+        mixed1 = mixValues(scaled(mixed1, keep), valueBase, lane + LANES, quad, keyCount);
       }
       if (HEAD_DIM > 128u) {
-        mixed2 = mix_values(scaled(mixed2, keep), valueBase, lane + 2u * LANES, quad, keyCount);
+        mixed2 = mixValues(scaled(mixed2, keep), valueBase, lane + 2u * LANES, quad, keyCount);
       }
       if (HEAD_DIM > 192u) {
-        mixed3 = mix_values(scaled(mixed3, keep), valueBase, lane + 3u * LANES, quad, keyCount);
+        mixed3 = mixValues(scaled(mixed3, keep), valueBase, lane + 3u * LANES, quad, keyCount);
       }
     }
     runStart = runEnd;
@@ -183,7 +183,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
 }
 
-fn first_key(position: u32) -> u32 {
+fn firstKeyOf(position: u32) -> u32 {
   return select(0u, position + 1u - min(params.window, position + 1u), params.window > 0u);
 }
 
@@ -203,7 +203,7 @@ fn scaled(quad: Quad, factors: vec4<f32>) -> Quad {
 }
 
 // Adds the tile's weighted values in the order of the keys. Lanes beyond the head repeat its last vector.
-fn mix_values(start: Quad, valueBase: u32, lane: u32, quad: u32, keyCount: u32) -> Quad {
+fn mixValues(start: Quad, valueBase: u32, lane: u32, quad: u32, keyCount: u32) -> Quad {
   var mixed = start;
   let base = valueBase + min(lane, HEAD_DIM / 4u - 1u);
   for (var key = 0u; key < keyCount; key++) {

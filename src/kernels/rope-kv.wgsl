@@ -55,7 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
   var scale = 1.0;
   if (HAS_QUERY_NORM || HAS_KEY_NORM) {
-    scale = norm_scale(start, thread);
+    scale = normScale(start, thread);
   }
   let normed = (isQuery && HAS_QUERY_NORM) || (!isQuery && !isValue && HAS_KEY_NORM);
   if (!normed) {
@@ -87,7 +87,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 // 1 / sqrt(mean of squares + epsilon) of the head, by a fixed tree.
-fn norm_scale(start: u32, thread: u32) -> f32 {
+fn normScale(start: u32, thread: u32) -> f32 {
   var sum = 0.0;
   for (var d = thread; d < HEAD_DIM; d += THREADS) {
     sum += qkv[start + d] * qkv[start + d];
