@@ -69,6 +69,9 @@ for (const vocabulary of ["gpt-2", "qwen3", "own-spm"]) {
 }
 
 test.skipIf(!hasVocabulary("deepseek-llm"))("deepseek-llm's rule for trailing spaces is linear", async () => {
-  const [small, large] = leastTimes(await loadTokenizer("deepseek-llm"), [" ".repeat(SMALL), " ".repeat(LARGE)].map((spaces) => `${spaces}1`));
+  const [small, large] = leastTimes(
+    await loadTokenizer("deepseek-llm"),
+    [" ".repeat(SMALL), " ".repeat(LARGE)].map((spaces) => `${spaces}1`),
+  );
   expect(large! / Math.max(small!, 1)).toBeLessThanOrEqual(ALLOWED);
 });
