@@ -136,10 +136,11 @@ async function connect(options: CreateEngineOptions, signal: AbortSignal, onCras
   const call = startCall(signal);
   try {
     await watchLock(remote, calls, watching.signal, crash);
-    const { contextLength, modelId } = options;
+    const { contextLength, modelId, sha256 } = options;
     const loadOptions: LoadOptions = {
       ...(contextLength !== undefined && { contextLength }),
       ...(modelId !== undefined && { modelId }),
+      ...(sha256 !== undefined && { sha256 }),
     };
     const inputs = Array.isArray(options.model)
       ? (options.model as readonly ModelInput[])

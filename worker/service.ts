@@ -31,9 +31,11 @@ export function createService(openHost: OpenRuntimeHost): Readonly<WorkerApi> {
     async load(files, options, events, signal) {
       if (loaded) throw new EngineError("invalid_request", "This worker has a model already.");
       const post = (event: WorkerEvent) => events.postMessage(event);
+      const { sha256, ...engineOptions } = checkOptions(options);
+      requireOneUrl(files, sha256);
       loaded = await openEngine({
-        ...checkOptions(options),
-        openModel: openFiles(files),
+        ...engineOptions,
+        openModel: openFiles(files, sha256),
         openHost,
         onProgress: (progress) => post({ type: "progress", progress }),
         onStats: (stats) => post({ type: "stats", stats }),
@@ -49,7 +51,7 @@ export function createService(openHost: OpenRuntimeHost): Readonly<WorkerApi> {
 }
 
 /** Opens addresses through the cache, and takes everything else as it is. */
-function openFiles(files: readonly ModelFile[]): OpenModel {
+function openFiles(files: readonly ModelFile[], sha256: string | undefined): OpenModel {
   return async (onProgress, signal) => {
     const cached: CachedSource[] = [];
     const close = () => {
@@ -59,7 +61,8 @@ function openFiles(files: readonly ModelFile[]): OpenModel {
     const open = async (file: ModelFile): Promise<ByteSource> => {
       if (file.kind === "source") return file.source;
       if (file.kind === "blob") return blobSource(file.blob, file.name);
-      const source = await openCached(file.url, { onProgress: progress(), signal });
+      const expected = sha256 === undefined ? {} : { expected: { sha256 } };
+      const source = await openCached(file.url, { ...expected, onProgress: progress(), signal });
       cached.push(source);
       return source;
     };
@@ -107,16 +110,31 @@ function joinProgress(onProgress: (progress: FetchProgress) => void) {
   };
 }
 
-function checkOptions({ contextLength, modelId }: LoadOptions): LoadOptions {
+function requireOneUrl(files: readonly ModelFile[], sha256: string | undefined): void {
+  if (sha256 === undefined || (files.length === 1 && files[0]!.kind === "url")) return;
+  throw new EngineError(
+    "invalid_request",
+    "`sha256` is of one file at a URL; other models are identified by their weights.",
+    {
+      param: "sha256",
+    },
+  );
+}
+
+function checkOptions({ contextLength, modelId, sha256 }: LoadOptions): LoadOptions {
   if (contextLength !== undefined && !(Number.isSafeInteger(contextLength) && contextLength >= 2))
     throw new EngineError(
       "invalid_request",
       `A context of ${contextLength} tokens is none: it takes an integer of 2 or more.`,
-      {
-        param: "contextLength",
-      },
+      { param: "contextLength" },
     );
   if (modelId !== undefined && typeof modelId !== "string")
     throw new EngineError("invalid_request", "`modelId` has to be a string.", { param: "modelId" });
-  return { ...(contextLength !== undefined && { contextLength }), ...(modelId !== undefined && { modelId }) };
+  if (sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(sha256))
+    throw new EngineError("invalid_request", "`sha256` has to be 64 hexadecimal digits.", { param: "sha256" });
+  return {
+    ...(contextLength !== undefined && { contextLength }),
+    ...(modelId !== undefined && { modelId }),
+    ...(sha256 !== undefined && { sha256: sha256.toLowerCase() }),
+  };
 }

@@ -8,6 +8,8 @@ import type { ModelFile } from "./model-files.ts";
 export interface LoadOptions {
   readonly contextLength?: number;
   readonly modelId?: string;
+  /** Published SHA-256 of the one file at a URL, 64 hexadecimal digits: another file is refused with `integrity_mismatch`. */
+  readonly sha256?: string;
 }
 
 /** Sent on the `events` port of `load`. */

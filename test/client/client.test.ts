@@ -211,9 +211,14 @@ test("an abort ends the loading and its worker", async () => {
   expect(made.terminated).toBe(true);
 });
 
-test("a nonsensical context is refused by name", async () => {
+test.each([
+  ["contextLength", { contextLength: 1.5 }],
+  ["modelId", { modelId: 7 as unknown as string }],
+  ["sha256", { sha256: "abc" }],
+  ["sha256", { sha256: "a".repeat(64) }], // of a file that the user chose: nobody published one
+])("a nonsensical %s is refused by name: %j", async (param, options) => {
   vi.stubGlobal("navigator", {});
   const made = fakeWorker(scriptedHost({}).open);
-  const loading = createEngine({ model: FILE, worker: () => made.worker, contextLength: 1.5 });
-  await expect(loading).rejects.toMatchObject({ code: "invalid_request", param: "contextLength" });
+  const loading = createEngine({ model: FILE, worker: () => made.worker, ...options });
+  await expect(loading).rejects.toMatchObject({ code: "invalid_request", param });
 });
