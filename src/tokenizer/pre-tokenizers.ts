@@ -20,6 +20,7 @@ export interface PreTokenizer {
 const SPACE = "\\p{White_Space}";
 const PUNCTUATION = `[^${SPACE}\\p{L}\\p{N}]`;
 const SPACES = `${SPACE}+(?!\\P{White_Space})|${SPACE}+`; // the last space before a word goes with the word
+/** ASCII letters only, as in llama.cpp and @huggingface/tokenizers; the Rust library's (?i:'s) also takes U+017F, a long s. */
 const CONTRACTION = "'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])";
 const WORD = "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+";
 const LINES = `${SPACE}*[\\r\\n]+`;
