@@ -51,7 +51,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let pageStride = 2u * params.kvHeadCount;
   let words = HEAD_DIM / 8u;
 
-  // Each thread scores one key of every page; those beyond the last repeat it, masked.
+  // Each thread scores one key of every page, two pages at a time so that queries are read half as often. Keys beyond the
+  // last repeat it, masked.
   let floats = HEAD_DIM / 4u;
   let wordCount = dynamic(words);
   let q0 = firstHead * floats;
@@ -59,26 +60,30 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let q2 = (firstHead + min(2u, spare)) * floats;
   let q3 = (firstHead + min(3u, spare)) * floats;
   var most = vec4<f32>(MASKED);
-  for (var i = 0u; i <= lastPage; i++) {
-    let slot = i * PAGE + thread;
-    let key = min(slot, keyCount - 1u);
-    let keyStart = ((pages[pageTable + i] * pageStride + kvHead) * PAGE + key % PAGE) * words;
-    var score = vec4<f32>(0.0);
+  for (var i = 0u; i <= lastPage; i += 2u) {
+    let slots = vec2<u32>(i * PAGE + thread, (i + 1u) * PAGE + thread);
+    let keys = min(slots, vec2<u32>(keyCount - 1u));
+    let keyPages = vec2<u32>(pages[pageTable + i], pages[pageTable + min(i + 1u, lastPage)]);
+    let starts = ((keyPages * pageStride + kvHead) * PAGE + keys % PAGE) * words;
+    var score0 = vec4<f32>(0.0);
+    var score1 = vec4<f32>(0.0);
     for (var word = 0u; word < wordCount; word++) {
-      let packed = kv[keyStart + word];
+      let key0 = kv[starts.x + word];
+      let key1 = kv[starts.y + word];
       let d = 2u * word;
-      score += vec4<f32>(unpack2x16float(packed.x), unpack2x16float(packed.y)) *
-        mat4x4<f32>(queries[q0 + d], queries[q1 + d], queries[q2 + d], queries[q3 + d]);
-      score += vec4<f32>(unpack2x16float(packed.z), unpack2x16float(packed.w)) *
-        mat4x4<f32>(queries[q0 + d + 1u], queries[q1 + d + 1u], queries[q2 + d + 1u], queries[q3 + d + 1u]);
+      let low = mat4x4<f32>(queries[q0 + d], queries[q1 + d], queries[q2 + d], queries[q3 + d]);
+      score0 += unpack(key0.xy) * low;
+      score1 += unpack(key1.xy) * low;
+      let high = mat4x4<f32>(queries[q0 + d + 1u], queries[q1 + d + 1u], queries[q2 + d + 1u], queries[q3 + d + 1u]);
+      score0 += unpack(key0.zw) * high;
+      score1 += unpack(key1.zw) * high;
     }
-    if (params.softCap > 0.0) {
-      score = params.softCap * tanh(clamp(score / params.softCap, vec4<f32>(-15.0), vec4<f32>(15.0)));
-    }
-    let seen = slot < keyCount && chunkStart + slot >= firstKey;
-    score = select(vec4<f32>(MASKED), score, seen);
-    weights[slot] = score;
-    most = max(most, score);
+    let seen = (slots < vec2<u32>(keyCount)) & (slots + chunkStart >= vec2<u32>(firstKey));
+    score0 = select(vec4<f32>(MASKED), capped(score0), seen.x);
+    score1 = select(vec4<f32>(MASKED), capped(score1), seen.y);
+    weights[slots.x] = score0;
+    weights[slots.y] = score1;
+    most = max(most, max(score0, score1));
   }
   tree[thread] = most;
   workgroupBarrier();
@@ -128,8 +133,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       for (var key = slice; key < count; key += slices) {
         let packed = kv[base + key * words];
         let weight = weights[i * PAGE + key];
-        let lowValue = vec4<f32>(unpack2x16float(packed.x), unpack2x16float(packed.y));
-        let highValue = vec4<f32>(unpack2x16float(packed.z), unpack2x16float(packed.w));
+        let lowValue = unpack(packed.xy);
+        let highValue = unpack(packed.zw);
         low0 += weight.x * lowValue;
         low1 += weight.y * lowValue;
         low2 += weight.z * lowValue;
@@ -172,6 +177,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       partials[at + 3u * stride] = vec4<f32>(most.w, sum.w, 0.0, 0.0);
     }
   }
+}
+
+fn unpack(packed: vec2<u32>) -> vec4<f32> {
+  return vec4<f32>(unpack2x16float(packed.x), unpack2x16float(packed.y));
+}
+
+fn capped(scores: vec4<f32>) -> vec4<f32> {
+  if (params.softCap > 0.0) {
+    return params.softCap * tanh(clamp(scores / params.softCap, vec4<f32>(-15.0), vec4<f32>(15.0)));
+  }
+  return scores;
 }
 
 // chunk: index of the first head's chunk, chunks from head to head, heads.
