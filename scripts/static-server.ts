@@ -22,8 +22,6 @@ export interface StaticServerOptions {
   headers?: Readonly<Record<string, string>>;
   /** The first port to try; 0 for any free one. */
   port?: number;
-  /** Sees each request first; true means that it has answered. */
-  intercept?: (request: IncomingMessage, response: ServerResponse) => boolean;
 }
 
 export interface StaticServer {
@@ -36,7 +34,6 @@ export interface StaticServer {
 export async function startStaticServer(options: StaticServerOptions): Promise<StaticServer> {
   const server = createServer((request, response) => {
     for (const [name, value] of Object.entries(options.headers ?? {})) response.setHeader(name, value);
-    if (options.intercept?.(request, response)) return;
     serveFile(request, response, options.folders).catch((error) => {
       if (!response.headersSent) response.writeHead(500, { "content-type": "text/plain" });
       response.end(String(error));

@@ -1,6 +1,6 @@
 // Chromium on SwiftShader, the built pages behind the demo's own server and policy, and a watch over everything that a page
 // may not do: log an error, break the policy, or ask another origin for anything.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { build } from "vite";
@@ -8,8 +8,8 @@ import { buildDemo } from "../../scripts/build.ts";
 import { securityHeaders } from "../../scripts/content-security-policy.ts";
 import { MODELS_FOLDER, PROJECT_ROOT } from "../../scripts/default-model.ts";
 import { findBrowser } from "../../scripts/find-browser.ts";
-import { type StaticServer, type StaticServerOptions, startStaticServer } from "../../scripts/static-server.ts";
-import { tinyModel } from "../fixtures/tiny-models.ts";
+import { type StaticServer, startStaticServer } from "../../scripts/static-server.ts";
+import { endlessModel } from "./endless-model.ts";
 
 export const hasBrowser = findBrowser() !== undefined;
 /** Loading a model on a CPU adapter that other tests share. */
@@ -41,8 +41,8 @@ export function launchBrowser(options: { webgpu?: boolean } = {}): Promise<Brows
   });
 }
 
-/** The demo at `/`, the bare page at `/page/`, `models/` at `/models/`, and `/fixtures/tiny.gguf`. */
-export async function startSite(intercept?: StaticServerOptions["intercept"]): Promise<StaticServer> {
+/** The demo at `/`, the bare page at `/page/`, `models/` at `/models/`, and `/fixtures/tiny.gguf`, which never stops talking. */
+export async function startSite(): Promise<StaticServer> {
   const [demo, page] = [join(WORK, `demo-${process.pid}`), join(WORK, `page-${process.pid}`)];
   await buildDemo(demo);
   await build({
@@ -54,12 +54,18 @@ export async function startSite(intercept?: StaticServerOptions["intercept"]): P
     worker: { format: "es" },
   });
   mkdirSync(FIXTURES, { recursive: true });
-  writeFileSync(fixturePath("tiny.gguf"), tinyModel({ tokenizer: true, format: "Q8_0", contextLength: 1024 }));
-  return startStaticServer({
+  writeFileSync(fixturePath("tiny.gguf"), endlessModel());
+  const server = await startStaticServer({
     folders: { "/": demo, "/page/": page, "/models/": MODELS_FOLDER, "/fixtures/": FIXTURES },
     headers: securityHeaders([]),
-    ...(intercept && { intercept }),
   });
+  return {
+    url: server.url,
+    async close() {
+      await server.close();
+      for (const folder of [demo, page]) rmSync(folder, { recursive: true });
+    },
+  };
 }
 
 export function fixturePath(name: string): string {
