@@ -69,12 +69,13 @@ export async function openDawn({ adapter }: DawnOptions = {}): Promise<Dawn> {
 }
 
 /**
- * Dawn polls on the main thread while a buffer is being mapped; on a CPU adapter that takes a core from the kernels. Call
- * it once the device is open (its worker threads must not inherit the low priority).
+ * Dawn polls on the main thread while a buffer is being mapped; on a CPU adapter that takes a core from the kernels. Below
+ * normal, not lowest: beside other busy processes the lowest priority starves. Call it once the device is open (its worker
+ * threads must not inherit it).
  */
 export function yieldToAdapter(): void {
   try {
-    setPriority(process.pid, constants.priority.PRIORITY_LOW);
+    setPriority(process.pid, constants.priority.PRIORITY_BELOW_NORMAL);
   } catch {
     // Not allowed in some containers: slower, never wrong.
   }
