@@ -21,10 +21,11 @@ export function kvIndex(
   return (((page * 2 + isValue) * kvHeadCount + head) * KV_PAGE + (position % KV_PAGE)) * headDim + dimension;
 }
 
-export const HALF_MAX = 65504;
+const HALF_MAX = 65504;
 
-/** The nearest half-precision number, ties to even; beyond the largest, the largest. */
+/** The nearest half-precision number, ties to even; beyond the largest, the largest; NaN for what is no finite number. */
 export function roundToHalf(value: number): number {
+  if (!Number.isFinite(value)) return Number.NaN;
   const size = Math.abs(value);
   if (size >= HALF_MAX) return Math.sign(value) * HALF_MAX;
   // Below 2^-14 halves are 2^-24 apart; above, 2^-10 of the power of two below the value.

@@ -80,10 +80,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       queries[at] = pair.x * params.queryScale;
       queries[at + 1u] = pair.y * params.queryScale;
     } else {
-      // Packing what lies beyond half precision is indeterminate in WGSL.
-      kv[slot * (HEAD_DIM / 2u) + word] = pack2x16float(clamp(pair, vec2<f32>(-HALF_MAX), vec2<f32>(HALF_MAX)));
+      kv[slot * (HEAD_DIM / 2u) + word] = packed(pair);
     }
   }
+}
+
+// Packing what lies beyond half precision is indeterminate in WGSL, hence the clamp. It would also make a number of what is
+// none, and a wrong answer of a broken model: NaN and infinities are told by their bits, and stored as NaN.
+fn packed(pair: vec2<f32>) -> u32 {
+  let halves = pack2x16float(clamp(pair, vec2<f32>(-HALF_MAX), vec2<f32>(HALF_MAX)));
+  let broken = (bitcast<vec2<u32>>(pair) & vec2<u32>(0x7f800000u)) == vec2<u32>(0x7f800000u);
+  return halves | select(0u, 0x7e00u, broken.x) | select(0u, 0x7e000000u, broken.y);
 }
 
 // 1 / sqrt(mean of squares + epsilon) of the head, by a fixed tree.
