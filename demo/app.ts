@@ -6,7 +6,8 @@ import { type AssistantTurn, DEFAULT_SETTINGS, type Settings, type State } from 
 
 export interface App {
   readonly state: State;
-  openModel(model: URL | File): Promise<void>;
+  /** @param sha256 what the download has to be, where that is known */
+  openModel(model: URL | File, sha256?: string): Promise<void>;
   retryModel(): Promise<void>;
   send(text: string): Promise<void>;
   stop(): void;
@@ -31,15 +32,15 @@ export function createApp(changed: () => void): App {
   };
   let loading: AbortController | undefined;
   let answering: AbortController | undefined;
-  let lastModel: URL | File | undefined;
+  let lastModel: [model: URL | File, sha256?: string] | undefined;
   let onStats: ((stats: RequestStats) => void) | undefined;
 
-  async function openModel(model: URL | File): Promise<void> {
+  async function openModel(model: URL | File, sha256?: string): Promise<void> {
     loading?.abort();
     answering?.abort();
     const controller = new AbortController();
     loading = controller;
-    lastModel = model;
+    lastModel = sha256 === undefined ? [model] : [model, sha256];
     const source = model instanceof URL ? (model.pathname.split("/").pop() ?? model.href) : model.name;
     const before = state.model;
     state.model = { name: "loading", source };
@@ -49,6 +50,7 @@ export function createApp(changed: () => void): App {
     try {
       const engine = await createEngine({
         model,
+        ...(sha256 !== undefined && { sha256 }),
         signal: controller.signal,
         onProgress: (progress) => {
           if (!isCurrent()) return;
@@ -110,7 +112,7 @@ export function createApp(changed: () => void): App {
     state,
     openModel,
     async retryModel() {
-      if (lastModel !== undefined) await openModel(lastModel);
+      if (lastModel !== undefined) await openModel(...lastModel);
     },
     send,
     stop: () => answering?.abort(),

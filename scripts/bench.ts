@@ -3,6 +3,7 @@
 import { cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { DEFAULT_MODEL } from "../demo/default-model.ts";
 import { childContender } from "../test/bench/child-contender.ts";
 import { type ChromiumBench, openChromiumBench } from "../test/bench/chromium.ts";
 import { type Contender, compare, type RoundPlan, type Skipped } from "../test/bench/contender.ts";
@@ -10,7 +11,7 @@ import { serveNodeIngle } from "../test/bench/node-ingle.ts";
 import { installRival } from "../test/bench/rivals.ts";
 import { costTable, describeMachine, type Machine, skippedLines, speedTable } from "../test/bench/table.ts";
 import { openDawn } from "./dawn.ts";
-import { DEFAULT_MODEL, DEFAULT_MODEL_PATH, PROJECT_ROOT } from "./default-model.ts";
+import { DEFAULT_MODEL_PATH, PROJECT_ROOT } from "./default-model.ts";
 import { fetchModel } from "./fetch-model.ts";
 
 const FULL: RoundPlan = { prefill: [128, 512], decode: 64 };

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { build } from "vite";
+import { build, type InlineConfig } from "vite";
 import { CommandError } from "./command-error.ts";
 import { PROJECT_ROOT } from "./default-model.ts";
 
@@ -22,12 +22,29 @@ export async function main(args: string[]): Promise<void> {
 
 /** @param outDir default: dist/ */
 export async function buildLibrary(outDir?: string): Promise<void> {
-  await build({ configFile, logLevel: "warn", ...(outDir !== undefined && { build: { outDir } }) });
+  await buildForVisitors({ configFile, logLevel: "warn", ...(outDir !== undefined && { build: { outDir } }) });
 }
 
 /** @param outDir default: dist/demo */
 export async function buildDemo(outDir?: string): Promise<void> {
-  await build({ configFile, mode: "demo", logLevel: "warn", ...(outDir !== undefined && { build: { outDir } }) });
+  await buildForVisitors({
+    configFile,
+    mode: "demo",
+    logLevel: "warn",
+    ...(outDir !== undefined && { build: { outDir } }),
+  });
+}
+
+/** Packages' production builds, whatever runs this: Vite's dev server and vitest leave another NODE_ENV behind. */
+async function buildForVisitors(config: InlineConfig): Promise<void> {
+  const before = process.env["NODE_ENV"];
+  process.env["NODE_ENV"] = "production";
+  try {
+    await build(config);
+  } finally {
+    if (before === undefined) delete process.env["NODE_ENV"];
+    else process.env["NODE_ENV"] = before;
+  }
 }
 
 /** Path of TypeScript's command, as its package declares it. */

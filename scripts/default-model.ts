@@ -1,21 +1,9 @@
-// The model that the demo, the command line and the tests use when none is named.
+// Where the default model comes from and where it lies. What it is, demo/default-model.ts says.
 import { join } from "node:path";
+import { DEFAULT_MODEL } from "../demo/default-model.ts";
 
 export const PROJECT_ROOT = new URL("..", import.meta.url).pathname;
 export const MODELS_FOLDER = join(PROJECT_ROOT, "models");
-
-export interface PinnedFile {
-  name: string;
-  byteLength: number;
-  sha256: string;
-}
-
-/** SmolLM2-135M-Instruct by Hugging Face, Apache-2.0. */
-export const DEFAULT_MODEL: PinnedFile = {
-  name: "SmolLM2-135M-Instruct.Q4_1.gguf",
-  byteLength: 98_362_432,
-  sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-};
 
 export const DEFAULT_MODEL_PATH = join(MODELS_FOLDER, DEFAULT_MODEL.name);
 

@@ -176,6 +176,19 @@ describe.skipIf(!hasBrowser)("demo", () => {
     expect(unnamed).toEqual([]);
   });
 
+  test("on a phone the settings take the focus, and give it back", async () => {
+    const { page, demo } = await openDemo();
+    await page.setViewportSize({ width: 390, height: 844 });
+    await demo.ready();
+    const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim());
+    for (const close of ["Escape", "Enter"]) {
+      await page.getByRole("button", { name: "Settings" }).press("Enter");
+      await expect.poll(focused).toBe("Close");
+      await page.keyboard.press(close);
+      await expect.poll(focused).toBe("Settings");
+    }
+  });
+
   test.each([
     { name: "desktop", viewport: { width: 1280, height: 800 } },
     { name: "phone", viewport: { width: 390, height: 844 } },

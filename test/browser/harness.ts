@@ -85,9 +85,9 @@ export async function openPage(context: BrowserContext, url: string): Promise<Wa
   const requests: string[] = [];
   const page = await context.newPage();
   page.on("pageerror", (error) => faults.push(`uncaught: ${error}`));
-  // A policy violation is logged as an error too.
+  // A policy violation is logged as an error too; a warning is what a development build of a package gives.
   page.on("console", (message) => {
-    if (message.type() === "error") faults.push(`console: ${message.text()}`);
+    if (["error", "warning"].includes(message.type())) faults.push(`console: ${message.text()}`);
   });
   context.on("request", (request) => {
     requests.push(request.url());
