@@ -104,7 +104,7 @@ function joinProgress(onProgress: (progress: FetchProgress) => void) {
     return (progress: { bytes: number; total: number; cachedBytes: number }) => {
       files[index] = progress;
       const sum = (key: "bytes" | "total" | "cachedBytes") => files.reduce((all, file) => all + file[key], 0);
-      const phase = sum("cachedBytes") >= sum("bytes") ? "cache" : "download";
+      const phase = sum("bytes") > 0 && sum("cachedBytes") >= sum("bytes") ? "cache" : "download";
       onProgress({ phase, bytes: sum("bytes"), total: sum("total") });
     };
   };
