@@ -107,7 +107,7 @@ function inRange(value: number, { min, max }: Range, path: string, kind: "decima
   return value;
 }
 
-function wrongType(value: unknown, path: string, expected: string): never {
+export function wrongType(value: unknown, path: string, expected: string): never {
   const place = path === "" ? "the request body" : `'${path}'`;
   const error = `Invalid type for ${place}: expected ${expected}, but got ${describe(value)} instead.`;
   throw new EngineError("invalid_request", error, { wireCode: "invalid_type", ...(path !== "" && { param: path }) });

@@ -14,6 +14,7 @@ import {
   string,
   unknown,
   unsupported,
+  wrongType,
 } from "./checks.ts";
 import { messages } from "./messages.ts";
 
@@ -164,6 +165,7 @@ function nonEmptyString(value: unknown, path: string): string {
 
 function stop(value: unknown, path: string): string[] {
   if (typeof value === "string") return [nonEmptyString(value, path)];
+  if (!Array.isArray(value)) wrongType(value, path, "a string or an array of strings");
   return array(nonEmptyString, { min: 1, max: 4 })(value, path);
 }
 

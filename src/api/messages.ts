@@ -1,5 +1,16 @@
 // The `messages` of a request: roles and parts as OpenAI writes them -> plain messages with one text each.
-import { array, type Check, invalid, join, missing, object, string, unknown, unsupported } from "./checks.ts";
+import {
+  array,
+  type Check,
+  invalid,
+  join,
+  missing,
+  object,
+  string,
+  unknown,
+  unsupported,
+  wrongType,
+} from "./checks.ts";
 
 /** A message after validation: text parts are joined. */
 export interface RequestMessage {
@@ -63,11 +74,7 @@ function readRole(value: unknown, path: string): Role {
 function readContent(value: unknown, path: string): string {
   if (typeof value === "string") return value;
   if (Array.isArray(value)) return array(textPart, { min: 1, max: Number.POSITIVE_INFINITY })(value, path).join("");
-  throw invalid(
-    path,
-    "invalid_type",
-    `Invalid type for '${path}': expected a string or an array of text parts, but got ${typeof value} instead.`,
-  );
+  return wrongType(value, path, "a string or an array of text parts");
 }
 
 function textPart(value: unknown, path: string): string {
