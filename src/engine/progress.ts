@@ -1,7 +1,7 @@
 // Load progress as one kind of event, with a rate, and no more often than a person can see.
 export type LoadPhase = "download" | "cache" | "upload" | "compile" | "ready";
 
-/** `bytes` and `total` count pipelines, not bytes, while the phase is `compile`. */
+/** `bytes` and `total` count operations of the model, not bytes, while the phase is `compile`. */
 export interface ProgressEvent {
   readonly phase: LoadPhase;
   readonly bytes: number;

@@ -25,8 +25,13 @@ export interface Readback {
 export async function createReadback(device: Device, byteLength: number, depth: number): Promise<Readback> {
   const usage = USAGE.MAP_READ | USAGE.COPY_DST;
   const slots: OwnedBuffer[] = [];
-  for (let index = 0; index < depth; index++) {
-    slots.push(await device.buffers.create({ label: `readback ${index}`, byteLength, usage }));
+  try {
+    for (let index = 0; index < depth; index++) {
+      slots.push(await device.buffers.create({ label: `readback ${index}`, byteLength, usage }));
+    }
+  } catch (error) {
+    for (const slot of slots) slot.free();
+    throw error;
   }
   const ready = [...slots];
 

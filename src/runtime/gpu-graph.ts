@@ -1,4 +1,5 @@
 // Graph -> prepared operations: each op becomes one or more dispatches with their buffers bound, made once at load.
+import { allEnded } from "../base/all-ended.ts";
 import { invariant } from "../base/invariant.ts";
 import { USAGE } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
@@ -50,6 +51,7 @@ interface StepSize {
 
 /**
  * Pipelines are shared by all operations that differ in buffers and parameters only.
+ * @param onCompiled called once for each op of the graph
  * @throws EngineError `device_lost`, `out_of_memory`, `webgpu_unavailable` when the driver refuses a pipeline
  */
 export async function compileGraph(
@@ -57,6 +59,7 @@ export async function compileGraph(
   graph: Graph,
   weights: Weights,
   state: GpuState,
+  onCompiled: () => void,
 ): Promise<CompiledGraph> {
   const sources = new Set<string>();
   const frees: (() => void)[] = [];
@@ -88,7 +91,12 @@ export async function compileGraph(
   };
 
   try {
-    const compiled = await Promise.all(graph.ops.map((op) => compileOp(compiler, op)));
+    const compile = async (op: Op) => {
+      const operations = await compileOp(compiler, op);
+      onCompiled();
+      return operations;
+    };
+    const compiled = await allEnded(graph.ops.map(compile));
     const body = compiled.filter((_, index) => graph.ops[index]!.op !== "head").flat();
     const head = compiled.filter((_, index) => graph.ops[index]!.op === "head").flat();
     return {
@@ -157,7 +165,7 @@ async function compileOp(compiler: Compiler, op: Op): Promise<Operations> {
 
 async function embedOperations(compiler: Compiler, weight: MatrixRef, output: Slot): Promise<Operations> {
   const { state, weights } = compiler;
-  return Promise.all(
+  return allEnded(
     weights.matrices([weight]).flatMap(({ format, columns, parts }) =>
       parts.map(({ firstRow, rowCount, quants, extras }) =>
         compiler.prepare(embed, {
@@ -245,7 +253,7 @@ async function linearOperations(
     }
     matrixRow += rows;
   }
-  return Promise.all(operations);
+  return allEnded(operations);
 }
 
 /** The biases below each other, zeros where there is none. */
@@ -373,7 +381,7 @@ async function attentionOperations(compiler: Compiler, op: AttentionOp): Promise
   }
   const maxChunks = decodeChunks(state.sizes.contextLength);
   const partials = state.partials;
-  return Promise.all([
+  return allEnded([
     compiler.prepare(attentionDecode, {
       label,
       buffers: { queries, kv, rows, pages, partials },

@@ -1,5 +1,6 @@
 // The Runtime on WebGPU: plans a step on the CPU, records it as one compute pass, submits, and reads the wanted logits
 // back. All buffers, pipelines and bind groups are made at load; a step makes none.
+import { allEnded } from "../base/all-ended.ts";
 import { EngineError, throwIfAborted } from "../base/errors.ts";
 import type { Gguf } from "../gguf/gguf.ts";
 import type { Device } from "../gpu/device.ts";
@@ -29,7 +30,7 @@ export interface GpuRuntimeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Bytes of weights on the GPU, then operations compiled. */
+/** Bytes of weights on the GPU; then, counted by the same names, ops compiled. */
 export interface LoadProgress {
   readonly phase: "upload" | "compile";
   readonly bytes: number;
@@ -80,9 +81,12 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
 
     await weights.stream((bytes) => onProgress?.({ phase: "upload", bytes, total: weights.fileBytes }), signal);
     state.writeRopeTable(spec.rope.factors && weights.vector(spec.rope.factors));
-    const [prefill, decode] = await Promise.all(
+    const opCount = graphs.reduce((sum, { ops }) => sum + ops.length, 0);
+    let compiledOps = 0;
+    const onCompiled = () => onProgress?.({ phase: "compile", bytes: ++compiledOps, total: opCount });
+    const [prefill, decode] = await allEnded(
       graphs.map(async (graph) => {
-        const compiled = await compileGraph(device, graph, weights, state);
+        const compiled = await compileGraph(device, graph, weights, state, onCompiled);
         cleanups.push(compiled.free);
         return compiled;
       }),
@@ -153,7 +157,12 @@ function assemble(device: Device, info: RuntimeInfo, kvPlan: KvPlan, parts: Part
       } else {
         graph.recordHead(recorder, to - from);
         const pending = readback.copy(recorder, state.slots.logits, (to - from) * info.vocabSize * 4);
-        recorder.submit();
+        try {
+          recorder.submit();
+        } catch (error) {
+          pending.cancel();
+          throw error;
+        }
         reads.push({ rows: to - from, bytes: startRead(pending) });
       }
     }

@@ -72,7 +72,7 @@ export interface GpuState {
   readonly kv: readonly OwnedBuffer[];
   /** One page, on its way from one page to another: a buffer cannot be copied onto itself. */
   readonly pageScratch: OwnedBuffer;
-  /** `Step` of every kernel: row_count, want_count. */
+  /** `Step` of every kernel: rowCount, wantCount. */
   readonly step: OwnedBuffer;
   /** [rows]: token id, position, page table offset, 0. */
   readonly rows: OwnedBuffer;

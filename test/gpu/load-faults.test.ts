@@ -1,0 +1,125 @@
+// A load that fails, wherever it does: one typed error, and nothing of it stays on the GPU.
+import { expect, test } from "vitest";
+import { EngineError } from "../../src/base/errors.ts";
+import { readModel } from "../../src/gguf/model-file.ts";
+import type { Device } from "../../src/gpu/device.ts";
+import { specOf } from "../../src/model/architectures/index.ts";
+import { createGpuRuntime, type GpuRuntimeOptions, type LoadProgress } from "../../src/runtime/gpu-runtime.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
+import { type ByteSource, memorySource } from "../../src/storage/byte-source.ts";
+import { tinyModel } from "../fixtures/tiny-models.ts";
+import { describeAdapters } from "./adapters.ts";
+
+const MODEL = tinyModel({ layerCount: 1, biases: true, ropeLayout: "halves" });
+/** Parameters of kernels: shared by all that a device will ever load, so they stay. One arena is plenty for this model. */
+const ARENA_BYTES = 65_536;
+
+async function load(
+  device: Device,
+  options: Partial<GpuRuntimeOptions> = {},
+  source: ByteSource = memorySource(MODEL),
+): Promise<Runtime> {
+  const model = await readModel({ files: [source] });
+  return createGpuRuntime({ device, model, spec: specOf(model), prefillRows: 16, ...options });
+}
+
+function expectNothingHeld(device: Device): void {
+  expect(device.buffers.heldBytes % ARENA_BYTES).toBe(0);
+  expect(device.buffers.heldBytes).toBeLessThanOrEqual(ARENA_BYTES);
+}
+
+describeAdapters("a load that fails", (adapter) => {
+  test("progress goes through upload, then compile, each to its end", async () => {
+    const device = await adapter.device();
+    const events: LoadProgress[] = [];
+    const runtime = await load(device, { onProgress: (event) => events.push(event) });
+    runtime.dispose();
+    const phases = events.map(({ phase }) => phase);
+    expect(phases).toEqual([...phases].sort().reverse()); // all of upload, then all of compile
+    for (const phase of ["upload", "compile"]) {
+      const counts = events.filter((event) => event.phase === phase);
+      expect(counts.at(-1)!.bytes).toBe(counts[0]!.total);
+      expect(counts.map(({ bytes }) => bytes)).toEqual(counts.map(({ bytes }) => bytes).sort((a, b) => a - b));
+    }
+  });
+
+  test.each(["upload", "compile"])("by an abort during %s is aborted", async (phase) => {
+    const device = await adapter.device();
+    const abort = new AbortController();
+    const onProgress = (progress: LoadProgress) => progress.phase === phase && abort.abort();
+    await expect(load(device, { onProgress, signal: abort.signal })).rejects.toMatchObject({ code: "aborted" });
+    expectNothingHeld(device);
+  });
+
+  test("by its source, at any read, has the source's error", async () => {
+    const device = await adapter.device();
+    const whole = memorySource(MODEL);
+    const failure = new EngineError("source_changed", "The file is another one now.");
+    let failed = 0;
+    for (let failing = 1; ; failing++) {
+      let reads = 0;
+      const read: ByteSource["read"] = async (...range) => {
+        if (++reads === failing) throw failure;
+        return whole.read(...range);
+      };
+      const error = await load(device, {}, { ...whole, read }).then(
+        (runtime) => runtime.dispose(),
+        (thrown) => thrown,
+      );
+      expectNothingHeld(device);
+      if (error === undefined) break;
+      expect(error).toBe(failure);
+      failed++;
+    }
+    expect(failed).toBeGreaterThan(10); // the header, then every tensor
+  });
+
+  test("by its n-th allocation, for every n, is out_of_memory", async () => {
+    const device = await adapter.open();
+    const ledger = device.buffers as { create: Device["buffers"]["create"] };
+    const create = ledger.create.bind(ledger);
+    let failed = 0;
+    for (let failing = 1; ; failing++) {
+      let allocations = 0;
+      ledger.create = async (request) => {
+        if (++allocations === failing)
+          throw new EngineError("out_of_memory", "no room", { details: { requestedBytes: 1, heldBytes: 0 } });
+        return create(request);
+      };
+      const error = await load(device).then(
+        (runtime) => runtime.dispose(),
+        (thrown) => thrown,
+      );
+      expectNothingHeld(device);
+      if (error === undefined) break;
+      expect(error).toMatchObject({ code: "out_of_memory" });
+      failed++;
+    }
+    expect(failed).toBeGreaterThan(25);
+    device.dispose();
+  });
+
+  test.each(["upload", "compile"])("by a device lost during %s is device_lost", async (phase) => {
+    const device = await adapter.open();
+    const onProgress = (progress: LoadProgress) => progress.phase === phase && device.gpu.destroy();
+    await expect(load(device, { onProgress })).rejects.toMatchObject({ code: "device_lost" });
+    expectNothingHeld(device);
+    device.dispose();
+    expect(device.buffers.heldBytes).toBe(0);
+  });
+
+  test("for want of KV memory says so before anything is allocated; a context that was not asked for shrinks", async () => {
+    const device = await adapter.open();
+    const page = 2 * 2 * 64 * 32 * 2; // keys and values of 2 heads, 64 positions, 32 dimensions, in f16; one layer
+    await expect(load(device, { contextLength: 129, kvBytes: 2 * page })).rejects.toMatchObject({
+      code: "out_of_memory",
+      details: { requestedBytes: 3 * page },
+    });
+    expect(device.buffers.heldBytes).toBe(0);
+    const shrunk = await load(device, { kvBytes: 2 * page });
+    expect(shrunk.info.contextLength).toBe(128);
+    const wide = await load(device, { contextLength: 1e9 });
+    expect(wide.info.contextLength).toBe(256); // the model's own
+    device.dispose();
+  });
+});
