@@ -31,7 +31,7 @@ export interface BufferLedger {
 }
 
 /** A whole vec4, so that kernels may read and write the last one without a guard. */
-export const BUFFER_ALIGNMENT = 16;
+const BUFFER_ALIGNMENT = 16;
 
 // The same numbers as GPUBufferUsage, which exists only where WebGPU does: modules that name them load anywhere.
 export const USAGE = {

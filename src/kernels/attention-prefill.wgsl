@@ -11,10 +11,8 @@ struct Params {
 }
 
 struct Step {
-  row_count: u32,
-  want_count: u32,
-  pad_0: u32,
-  pad_1: u32,
+  rowCount: u32,
+  wantCount: u32,
 }
 
 // Vectors are 4 dimensions of one head: floats in `queries` and `output`, packed halves in `kv`.
@@ -48,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let quad = thread / LANES;
   let lane = thread % LANES;
   let floats = HEAD_DIM / 4u;
-  let lastRow = min(firstRow + ROWS, step.row_count) - 1u;
+  let lastRow = min(firstRow + ROWS, step.rowCount) - 1u;
 
   // Rows beyond the last repeat it, and are not written.
   let ownRow = firstRow + quad * 4u;

@@ -88,6 +88,6 @@ async function modelDirectory(): Promise<FileSystemDirectoryHandle> {
 }
 
 /** The words of `CachedSource.note`. */
-export function notKept(error: unknown): string {
+function notKept(error: unknown): string {
   return `not kept: ${error instanceof Error ? error.message : String(error)}`;
 }

@@ -4,7 +4,7 @@ import { EngineError } from "../base/errors.ts";
 import type { Metadata } from "../gguf/metadata.ts";
 
 /** Each rule as a sentence; `details.rule` of an error holds its name. */
-export const VOCABULARY_RULES = {
+const VOCABULARY_RULES = {
   "vocabulary-size": "a vocabulary has at least one token",
   "token-type-length": "tokenizer.ggml.token_type must have one entry for each token",
   "token-type-value": "a token type is one of 0 to 6",

@@ -25,7 +25,7 @@ export interface Vocabulary {
   bytes(id: number): Uint8Array;
 }
 
-export const TOKENS_KEY = "tokenizer.ggml.tokens";
+const TOKENS_KEY = "tokenizer.ggml.tokens";
 const TYPES_KEY = "tokenizer.ggml.token_type";
 
 /** Kinds by their number in the file (llama.cpp's llama_token_type). */
@@ -72,7 +72,7 @@ export function slice({ bytes, starts }: Arena, index: number): Uint8Array {
 }
 
 /** The value of a byte token from its text; undefined when it is not written as one. */
-export function byteOfText(text: string): number | undefined {
+function byteOfText(text: string): number | undefined {
   const digits = BYTE_TOKEN.exec(text)?.[1];
   return digits === undefined ? undefined : Number.parseInt(digits, 16);
 }

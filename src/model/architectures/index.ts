@@ -15,7 +15,7 @@ const ADAPTERS: ReadonlyMap<string, Adapter> = new Map([
 ]);
 
 /** GGUF's names of the architectures that run here. */
-export const SUPPORTED_ARCHITECTURES: readonly string[] = [...ADAPTERS.keys()];
+const SUPPORTED_ARCHITECTURES: readonly string[] = [...ADAPTERS.keys()];
 
 /**
  * What the file's model is made of. Reads the header only: whatever cannot run is refused before a weight is fetched.
