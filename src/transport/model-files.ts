@@ -1,5 +1,5 @@
 // What a page names as a model, over a port: addresses as text, blobs as themselves, and the page's own byte sources by proxy.
-import { EngineError } from "../base/errors.ts";
+import { abortedError, EngineError, isEngineError } from "../base/errors.ts";
 import type { ByteSource } from "../storage/byte-source.ts";
 import { type ErrorRecord, fromErrorRecord, toErrorRecord } from "./error.ts";
 
@@ -76,7 +76,7 @@ function serveSource(source: ByteSource, port: MessagePort): void {
     const controller = new AbortController();
     reads.set(id, controller);
     try {
-      const bytes = await source.read(offset, length, controller.signal);
+      const bytes = await readExactly(source, offset, length, controller.signal);
       port.postMessage({ id, bytes }, [bytes.buffer]);
     } catch (error) {
       port.postMessage({ id, error: toErrorRecord(error) });
@@ -84,6 +84,35 @@ function serveSource(source: ByteSource, port: MessagePort): void {
       reads.delete(id);
     }
   };
+}
+
+/** A page's source is foreign code: what it throws becomes typed, and what it gives is measured before weights are made of it. */
+async function readExactly(
+  source: ByteSource,
+  offset: number,
+  length: number,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const name = String(source.name);
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = await source.read(offset, length, signal);
+  } catch (cause) {
+    if (isEngineError(cause)) throw cause;
+    if (signal.aborted) throw abortedError(signal);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new EngineError("download_failed", `Reading ${length} bytes at ${offset} of ${name} failed: ${reason}`, {
+      details: { url: name },
+      cause,
+    });
+  }
+  if (bytes?.byteLength !== length || !(bytes instanceof Uint8Array))
+    throw new EngineError(
+      "source_changed",
+      `${name} gave ${bytes?.byteLength ?? "no"} bytes where ${length} were asked for, at ${offset}.`,
+    );
+  // A view of more than itself is copied: sending it would take the rest away from the page.
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
 
 function remoteSource({ name, size, port }: Extract<PackedFile, { kind: "source" }>): ByteSource {

@@ -220,6 +220,29 @@ test("reads of a page's source run side by side, fail typed, and can be aborted"
   expect(await remote.read(files(source))).toEqual([1, 2, "source_changed", "aborted"]);
 });
 
+test("a page's source that throws what it likes, or gives too little, is a typed error; a view of its memory stays its own", async () => {
+  const memory = new Uint8Array(1000).fill(7);
+  const source: ByteSource = {
+    name: "page's own",
+    size: 1000,
+    async read(offset, length) {
+      if (offset === 1) throw new TypeError("Failed to fetch");
+      if (offset === 2) return new Uint8Array(length - 1);
+      if (offset === 3) return undefined as never;
+      return memory.subarray(offset, offset + length);
+    },
+  };
+  const { remote } = connect<Reader>({
+    async read([file]) {
+      if (file?.kind !== "source") throw new Error("another kind");
+      const ends = await Promise.allSettled([0, 1, 2, 3].map((offset) => file.source.read(offset, 8)));
+      return ends.map((end) => (end.status === "fulfilled" ? end.value.length : (end.reason as EngineError).code));
+    },
+  });
+  expect(await remote.read(files(source))).toEqual([8, "download_failed", "source_changed", "source_changed"]);
+  expect(memory.length).toBe(1000);
+});
+
 test("what is no model is refused before it is sent", async () => {
   const { remote } = connect<Reader>({ read: async () => "reached" });
   const read = async (input: unknown) => remote.read(files(input as string));
