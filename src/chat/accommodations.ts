@@ -6,6 +6,8 @@ import type { ChatMessage, ContentPart, Json } from "./message.ts";
 export interface Conversation {
   readonly messages: readonly { readonly [key: string]: Json | undefined }[];
   readonly tools: Json | undefined;
+  /** The arguments of each message's calls, as the caller wrote them. */
+  readonly argumentTexts: readonly (readonly string[])[];
 }
 
 /** Facts about a template, found by reading it and by a probe rendering. */
@@ -34,14 +36,15 @@ export function conversationOf(
       return { ...rest, role, content, ...(calls && { tool_calls: calls }) };
     }),
     tools,
+    argumentTexts: messages.map(({ tool_calls }) => tool_calls?.map((call) => call.function.arguments) ?? []),
   };
 }
 
 /** The least intrusive first: sets of one size are tried in this order. Undefined: this one changes nothing here. */
 export const ACCOMMODATIONS: readonly ((conversation: Conversation) => Conversation | undefined)[] = [
   emptyToolList,
-  emptyForNull,
   argumentsAsText,
+  emptyForNull, // late: where DeepSeek's templates find a text, even an empty one, they leave the calls out
   mergedSystem,
   systemInUser,
 ];
@@ -58,15 +61,14 @@ function emptyForNull(conversation: Conversation): Conversation | undefined {
   return { ...conversation, messages };
 }
 
-/** Some templates print the arguments of a call as text, others walk over them. */
+/** Some templates print the arguments of a call as text, others walk over them. Stands before what moves messages. */
 function argumentsAsText(conversation: Conversation): Conversation | undefined {
   if (!conversation.messages.some((message) => message["tool_calls"] !== undefined)) return undefined;
-  const messages = conversation.messages.map((message) => {
+  const messages = conversation.messages.map((message, index) => {
     const calls = message["tool_calls"] as readonly { readonly function: { readonly arguments: Json } }[] | undefined;
     if (calls === undefined) return message;
-    const texts = calls.map((call) => {
-      const given = call.function.arguments;
-      const text = typeof given === "string" ? given : JSON.stringify(given);
+    const texts = calls.map((call, place) => {
+      const text = conversation.argumentTexts[index]![place]!;
       return { ...call, function: { ...call.function, arguments: text } };
     });
     return { ...message, tool_calls: texts as unknown as Json };

@@ -82,8 +82,11 @@ describe("arguments of a tool call", () => {
   ])("%j: an object where it is one, else the text", (text, rendered) => {
     expect(render(tojson, [call(text)])).toBe(rendered);
   });
-  test("are text for templates that add them to text", () => {
-    expect(render("{{ 'x' + messages[0].tool_calls[0].function.arguments }}", [call('{"a": 1}')])).toBe('x{"a":1}');
+  test("are the caller's text for templates that add them to text, before a missing content is made up", () => {
+    const add = "{{ 'x' + messages[0].tool_calls[0].function.arguments }}";
+    expect(render(add, [call('{"a": 1}')])).toBe('x{"a": 1}');
+    const asked = `{% if messages[0].content is none %}${add}{% endif %}`;
+    expect(render(asked, [{ ...call('{"a": 1}'), content: null }])).toBe('x{"a": 1}');
   });
 });
 
