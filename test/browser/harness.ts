@@ -9,7 +9,7 @@ import { securityHeaders } from "../../scripts/content-security-policy.ts";
 import { MODELS_FOLDER, PROJECT_ROOT } from "../../scripts/default-model.ts";
 import { findBrowser } from "../../scripts/find-browser.ts";
 import { type StaticServer, startStaticServer } from "../../scripts/static-server.ts";
-import { endlessModel } from "./endless-model.ts";
+import { endlessModel } from "../fixtures/endless-model.ts";
 
 export const hasBrowser = findBrowser() !== undefined;
 /** Loading a model on a CPU adapter that other tests share. */
