@@ -55,4 +55,31 @@ describeAdapters("engine", (adapter) => {
     await engine.dispose();
     expect(ledger.heldBytes).toBe(0);
   });
+
+  test("an answer runs to the last position of the context; a prompt that leaves no position is refused", async () => {
+    const openHost = gpuHost(await adapter.gpu());
+    const openModel = modelAtHand({ files: [memorySource(MODEL)] });
+    const engine = await openEngine({ openModel, openHost, contextLength: 100 });
+    const forced = { [3 + "!".charCodeAt(0)]: 100 }; // one token that never ends: the byte tokens follow three control tokens
+    const ask = (length: number) =>
+      engine.chat.completions.create({
+        ...BASE,
+        messages: [{ role: "user", content: "Q".repeat(length) }],
+        logit_bias: forced,
+      });
+    const { usage, choices } = await ask(1);
+    const overhead = usage!.prompt_tokens - 1;
+    expect(usage!.total_tokens).toBe(100);
+    expect(choices[0]).toMatchObject({
+      finish_reason: "length",
+      message: { content: "!".repeat(usage!.completion_tokens) },
+    });
+    expect((await ask(99 - overhead)).usage).toMatchObject({ prompt_tokens: 99, completion_tokens: 1 });
+    for (const promptTokens of [100, 101])
+      await expect(ask(promptTokens - overhead)).rejects.toMatchObject({
+        code: "context_length_exceeded",
+        details: { contextLength: 100, promptTokens },
+      });
+    await engine.dispose();
+  });
 });

@@ -43,6 +43,30 @@ describeAdapters("a load that fails", (adapter) => {
     }
   });
 
+  test("reads nothing but the header before it knows that the model can run, then each weight once, in file order", async () => {
+    const device = await adapter.open();
+    const whole = memorySource(tinyModel({ layerCount: 6, vocabSize: 8000, seed: 2 }));
+    const reads: [offset: number, length: number][] = [];
+    const read: ByteSource["read"] = (offset, length, signal) => {
+      reads.push([offset, length]);
+      return whole.read(offset, length, signal);
+    };
+    const model = await readModel({ files: [{ ...whole, read }] });
+    const headerReads = reads.splice(0);
+    const spec = specOf(model);
+    const loading = (kvBytes?: number) => createGpuRuntime({ device, model, spec, contextLength: 64, kvBytes });
+    await expect(loading(1)).rejects.toMatchObject({ code: "out_of_memory" });
+    expect(reads).toEqual([]);
+    (await loading()).dispose();
+    const bytesOf = (ranges: typeof reads) => ranges.reduce((sum, [, length]) => sum + length, 0);
+    const tensors = [...model.tensors.values()];
+    expect(bytesOf(headerReads)).toBeLessThan(whole.size / 4);
+    expect(bytesOf(reads)).toBe(tensors.reduce((sum, { byteLength }) => sum + byteLength, 0));
+    const ends = reads.map(([offset, length]) => offset + length);
+    expect(reads.every(([offset], index) => index === 0 || offset >= ends[index - 1]!)).toBe(true);
+    device.dispose();
+  });
+
   test.each(["upload", "compile"])("by an abort during %s is aborted", async (phase) => {
     const device = await adapter.device();
     const abort = new AbortController();
