@@ -128,15 +128,17 @@ describe.skipIf(!hasBrowser)("faults", () => {
     expect(code).toBe("worker_crashed");
   });
 
-  test("a crash of the GPU process ends the answer with `device_lost`, and the next question is answered", async () => {
+  test("a crash of the GPU process ends the answer with `device_lost`, and the next rebuilds the model from storage", async () => {
     const own = await launchBrowser();
     try {
-      const { page } = await openPage(await own.newContext(), `${site.url}?model=/fixtures/tiny.gguf`);
+      const ownContext = await own.newContext();
+      const { page } = await openPage(ownContext, `${site.url}?model=/fixtures/tiny.gguf`);
       const demo = demoOf(page);
       await demo.ready();
       await demo.set("Most tokens in an answer", String(LONG));
       await demo.send("hello");
       await demo.answer("streaming");
+      await ownContext.route("**/fixtures/**", (route) => route.abort());
       const session = await own.newBrowserCDPSession();
       await session.send("Browser.crashGpuProcess");
       await demo.answer("failed");
