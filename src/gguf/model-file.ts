@@ -106,18 +106,3 @@ function join(parts: readonly Part[]): Gguf {
     files: parts.flatMap((part) => part.gguf.files),
   };
 }
-
-const PART_NAME = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
-
-/**
- * The names of all parts of which `name` is one, in order; undefined for the name of a whole model.
- * Works on a URL too, when its query string is taken off before.
- */
-export function partNames(name: string): string[] | undefined {
-  const match = PART_NAME.exec(name);
-  if (!match) return undefined;
-  const count = Number(match[3]);
-  if (count < 1 || count > LIMITS.parts) return undefined;
-  const digits = (n: number) => String(n).padStart(5, "0");
-  return Array.from({ length: count }, (_, i) => `${match[1]}-${digits(i + 1)}-of-${digits(count)}.gguf`);
-}

@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { isEngineError } from "../../src/base/errors.ts";
-import { partNames, readModel } from "../../src/gguf/model-file.ts";
+import { readModel } from "../../src/gguf/model-file.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { splitGguf, type WriterModel, writeGguf } from "../fixtures/gguf-writer.ts";
 import { tinyModel, tinyModelParts } from "../fixtures/tiny-models.ts";
@@ -75,15 +75,4 @@ test.each(REFUSED)("%s: refused by %s", async (_, rule, files) => {
   const error = await readModel({ files: sources(files) }).catch((reason: unknown) => reason);
   if (!isEngineError(error, "model_malformed")) throw error;
   expect(error.details!.rule).toBe(rule);
-});
-
-test("the names of all parts follow from the name of one", () => {
-  expect(partNames("https://host/a/m-00002-of-00003.gguf")).toEqual([
-    "https://host/a/m-00001-of-00003.gguf",
-    "https://host/a/m-00002-of-00003.gguf",
-    "https://host/a/m-00003-of-00003.gguf",
-  ]);
-  expect(partNames("m.gguf")).toBeUndefined();
-  expect(partNames("m-00001-of-00000.gguf")).toBeUndefined();
-  expect(partNames("m-00001-of-99999.gguf")).toBeUndefined();
 });
