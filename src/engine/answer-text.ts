@@ -23,6 +23,8 @@ interface HeldEntry {
   readonly entry: ChatCompletionTokenLogprob;
   /** Where its text ends, in UTF-16 units of the answer; unknown while a character of it is incomplete. */
   end: number | undefined;
+  /** How many of its bytes complete a character that a token before it began. */
+  readonly lead: number;
 }
 
 /** What stands for "practically impossible" on the wire, where -Infinity cannot be written. */
@@ -37,9 +39,6 @@ export function createAnswerText(tokenizer: Tokenizer, stops: readonly string[],
   let sentLength = 0;
   /** Text that is past the stop matcher, but whose last token is not. */
   let ready = "";
-  /** UTF-8 bytes of what has left: as text, and as entries. */
-  let textBytes = 0;
-  let entryBytes = 0;
 
   function decode(text: string): string {
     const border = decodedLength + firstCharacterLength(text);
@@ -55,8 +54,6 @@ export function createAnswerText(tokenizer: Tokenizer, stops: readonly string[],
     ready = ready.slice(text.length);
     sentLength = end;
     const entries = held.splice(0, count).map(({ entry }) => entry);
-    textBytes += utf8Length(text);
-    for (const { bytes } of entries) entryBytes += bytes?.length ?? 0;
     return { text, entries };
   }
 
@@ -77,11 +74,14 @@ export function createAnswerText(tokenizer: Tokenizer, stops: readonly string[],
 
   /** Everything before a stop string. One that begins inside a token leaves that token's entry the bytes before it. */
   function cut(): Release {
+    const own = utf8Length(ready);
+    const index = held.findIndex(({ end }) => end === undefined || end > sentLength);
     const out = send(0, sentLength + ready.length);
-    const first = held.splice(0)[0]?.entry;
-    const kept = first?.bytes?.slice(0, Math.max(0, textBytes - entryBytes)) ?? [];
-    if (!first || kept.length === 0) return out;
-    return { text: out.text, entries: [{ ...first, token: displayBytes(kept), bytes: kept }] };
+    const split = held[index];
+    const kept = split?.entry.bytes?.slice(0, split.lead + own) ?? [];
+    if (!split || kept.length === 0) return out;
+    const whole = held.slice(0, index).map(({ entry }) => entry);
+    return { text: out.text, entries: [...whole, { ...split.entry, token: displayBytes(kept), bytes: kept }] };
   }
 
   function join(first: Release, second: Release): Release {
@@ -90,11 +90,13 @@ export function createAnswerText(tokenizer: Tokenizer, stops: readonly string[],
 
   return {
     push(sampled) {
+      const begun = detokenizer.pending;
       const text = decode(detokenizer.push(sampled.token));
       if (sampled.logprobs)
         held.push({
           entry: entryOf(tokenizer, sampled.token, sampled.logprobs),
           end: detokenizer.pending === 0 ? decodedLength : undefined,
+          lead: begun === 0 ? 0 : bytesToComplete(text, begun),
         });
       const matched = matcher.push(text);
       const out = release(matched.text);
@@ -136,6 +138,12 @@ function displayBytes(bytes: readonly number[]): string {
   } catch {
     return bytes.map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
   }
+}
+
+/** Bytes of a token that complete a character of which `begun` bytes were there; none when those proved to be no character. */
+function bytesToComplete(text: string, begun: number): number {
+  const character = text.slice(0, firstCharacterLength(text));
+  return character === "" || character === "\ufffd" ? 0 : utf8Length(character) - begun;
 }
 
 /** UTF-16 units of the first character. */

@@ -188,6 +188,14 @@ for (const [name, reply, params] of LOGPROB_CASES) {
   });
 }
 
+test("logprobs end before a stop string inside a token, also after bytes that are no text", async () => {
+  const reply = [tokenOfByte(0xff), tokenOfByte(0xbf), ...encode("Hello")];
+  const answer = await plain({ reply }, { logprobs: true, stop: "l" });
+  const [choice] = answer.choices;
+  expect(choice?.message.content).toMatch(/^\ufffd+He$/);
+  expect(choice?.logprobs?.content?.flatMap(({ bytes }) => bytes)).toEqual([0xff, 0xbf, 0x48, 0x65]);
+});
+
 test("logprob entries have their alternatives, with fragments of characters in hexadecimal", async () => {
   const answer = await plain({ reply: byBytes("é") }, { logprobs: true, top_logprobs: 2 });
   const entries = answer.choices[0]!.logprobs!.content!;
