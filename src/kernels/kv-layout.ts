@@ -1,6 +1,7 @@
 // Where keys and values lie: pages of 64 positions, f16 packed in pairs, one buffer a layer.
 
-export const KV_PAGE = 64;
+/** Positions in one page. */
+export const PAGE_LENGTH = 64;
 
 export interface KvShape {
   readonly kvHeadCount: number;
@@ -17,8 +18,8 @@ export function kvIndex(
   position: number,
   dimension: number,
 ): number {
-  const page = pages[pageTable + Math.floor(position / KV_PAGE)]!;
-  return (((page * 2 + isValue) * kvHeadCount + head) * KV_PAGE + (position % KV_PAGE)) * headDim + dimension;
+  const page = pages[pageTable + Math.floor(position / PAGE_LENGTH)]!;
+  return (((page * 2 + isValue) * kvHeadCount + head) * PAGE_LENGTH + (position % PAGE_LENGTH)) * headDim + dimension;
 }
 
 const HALF_MAX = 65504;

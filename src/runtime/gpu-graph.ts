@@ -3,32 +3,26 @@ import { allEnded } from "../base/all-ended.ts";
 import { invariant } from "../base/invariant.ts";
 import { USAGE } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
-import type { BufferBinding, Kernel, Operation, PrepareOptions } from "../gpu/kernel.ts";
+import type { BufferBinding, Operation } from "../gpu/kernel.ts";
 import { prepare } from "../gpu/kernel.ts";
 import type { Recorder } from "../gpu/recorder.ts";
 import { attentionDecode, decodeChunks } from "../kernels/attention-decode.ts";
 import { attentionPrefill } from "../kernels/attention-prefill.ts";
 import { attentionReduce } from "../kernels/attention-reduce.ts";
-import { embed } from "../kernels/embed.ts";
-import { ACTIVATIONS, gatedActivation } from "../kernels/gated-activation.ts";
-import { matMul, matMulTiles } from "../kernels/mat-mul.ts";
-import { matVec, matVecSlices } from "../kernels/mat-vec.ts";
-import { matVecGated } from "../kernels/mat-vec-gated.ts";
 import { rmsNorm } from "../kernels/rms-norm.ts";
 import { ropeKv } from "../kernels/rope-kv.ts";
-import type {
-  AttentionOp,
-  GatedActivationOp,
-  GatedLinearOp,
-  Graph,
-  LinearOp,
-  NormOp,
-  Op,
-  RopeKvOp,
-  Slot,
-} from "../model/graph.ts";
-import type { AttentionWindow, MatrixRef, VectorRef } from "../model/spec.ts";
-import type { Matrix, Weights } from "../model/weights.ts";
+import type { AttentionOp, Graph, NormOp, Op, RopeKvOp } from "../model/graph.ts";
+import type { AttentionWindow, VectorRef } from "../model/spec.ts";
+import type { Weights } from "../model/weights.ts";
+import type { Compiler, Operations, StepSize } from "./gpu-compiler.ts";
+import {
+  activationOperation,
+  embedOperations,
+  gatedLinearOperations,
+  linearOperations,
+  matMulOperation,
+  matVecOperation,
+} from "./gpu-linear.ts";
 import type { GpuState } from "./gpu-state.ts";
 import type { StepPlan } from "./step-plan.ts";
 
@@ -40,13 +34,6 @@ export interface CompiledGraph {
   /** What the kernels are made of: whatever changes here may change a bit of the output. */
   readonly sources: readonly string[];
   free(): void;
-}
-
-/** What grids depend on. */
-interface StepSize {
-  readonly rows: number;
-  /** Tokens of the longest sequence in the step. */
-  readonly longest: number;
 }
 
 /**
@@ -116,28 +103,10 @@ export async function compileGraph(
   }
 }
 
-type Operations = Operation<StepSize>[];
-
-interface Compiler {
-  readonly device: Device;
-  readonly graph: Graph;
-  readonly weights: Weights;
-  readonly state: GpuState;
-  slot(name: Slot): BufferBinding;
-  /** A small buffer of its own, freed with the graph. */
-  vector(label: string, values: Float32Array<ArrayBuffer>): Promise<BufferBinding>;
-  prepare<
-    B extends Kernel["bindings"],
-    P extends Kernel["params"],
-    O extends Kernel["overrides"],
-    Size extends { readonly rows: number },
-  >(kernel: Kernel<B, P, O, Size>, options: PrepareOptions<B, P, O>): Promise<Operation<Size>>;
-}
-
 async function compileOp(compiler: Compiler, op: Op): Promise<Operations> {
   switch (op.op) {
     case "embed":
-      return embedOperations(compiler, op.weight, op.output);
+      return embedOperations(compiler, op);
     case "norm":
       return [await normOperation(compiler, op)];
     case "linear":
@@ -163,23 +132,6 @@ async function compileOp(compiler: Compiler, op: Op): Promise<Operations> {
   }
 }
 
-async function embedOperations(compiler: Compiler, weight: MatrixRef, output: Slot): Promise<Operations> {
-  const { state, weights } = compiler;
-  return allEnded(
-    weights.matrices([weight]).flatMap(({ format, columns, parts }) =>
-      parts.map(({ firstRow, rowCount, quants, extras }) =>
-        compiler.prepare(embed, {
-          label: weight.tensor,
-          buffers: { rows: state.rows, quants, extras, output: compiler.slot(output) },
-          params: { columns, rowCount, rowOffset: firstRow, scale: 1 },
-          overrides: {},
-          prelude: format.prelude,
-        }),
-      ),
-    ),
-  );
-}
-
 async function normOperation(compiler: Compiler, op: NormOp): Promise<Operation<StepSize>> {
   const { weight, epsilon } = op;
   return compiler.prepare(rmsNorm, {
@@ -191,139 +143,6 @@ async function normOperation(compiler: Compiler, op: NormOp): Promise<Operation<
     },
     params: { width: weight.length, epsilon },
     overrides: {},
-  });
-}
-
-/** What mat-vec and mat-mul share. */
-interface LinearPart {
-  readonly label: string;
-  readonly prelude: string;
-  readonly buffers: Readonly<Record<"input" | "quants" | "extras" | "bias" | "wanted" | "output", BufferBinding>>;
-  readonly params: Readonly<Record<keyof typeof matVec.params, number>>;
-}
-type LinearKernel = (compiler: Compiler, part: LinearPart) => Promise<Operation<StepSize>>;
-
-const matVecOperation: LinearKernel = (compiler, part) =>
-  compiler.prepare(matVec, { ...part, overrides: { SLICES: matVecSlices(compiler.device.adapter) } });
-
-const matMulOperation: LinearKernel = (compiler, part) =>
-  compiler.prepare(matMul, {
-    ...part,
-    buffers: { ...part.buffers, step: compiler.state.step },
-    overrides: { TILES: matMulTiles(compiler.device.adapter) },
-  });
-
-/** One dispatch for each part of each matrix: one in all, but for tensors beyond the binding limit or that cannot be stacked. */
-async function linearOperations(
-  compiler: Compiler,
-  op: LinearOp,
-  kernel: LinearKernel,
-  gather = false,
-): Promise<Operations> {
-  const { weights, state, graph } = compiler;
-  const bias = await biasOf(compiler, op);
-  const operations: Promise<Operation<StepSize>>[] = [];
-  let matrixRow = 0;
-  for (const { format, rows, columns, parts } of weights.matrices(op.weights)) {
-    for (const { firstRow, rowCount, quants, extras } of parts) {
-      const row = matrixRow + firstRow;
-      const part: LinearPart = {
-        label: op.weights[0]!.tensor,
-        prelude: format.prelude,
-        buffers: {
-          input: compiler.slot(op.input),
-          quants,
-          extras,
-          bias: bias ?? quants,
-          wanted: state.wanted,
-          output: compiler.slot(op.output),
-        },
-        params: {
-          columns,
-          rowCount,
-          rowOffset: op.firstRow + row,
-          biasOffset: row,
-          outStride: graph.widths[op.output],
-          accumulate: Number(op.residual),
-          hasBias: Number(bias !== undefined),
-          gather: Number(gather),
-        },
-      };
-      operations.push(kernel(compiler, part));
-    }
-    matrixRow += rows;
-  }
-  return allEnded(operations);
-}
-
-/** The biases below each other, zeros where there is none. */
-async function biasOf({ weights, vector }: Compiler, op: LinearOp): Promise<BufferBinding | undefined> {
-  if (!op.biases) return undefined;
-  const values = new Float32Array(op.weights.reduce((sum, { rows }) => sum + rows, 0));
-  let row = 0;
-  op.weights.forEach(({ rows }, index) => {
-    const bias = op.biases?.[index];
-    if (bias) values.set(weights.vector(bias), row);
-    row += rows;
-  });
-  return vector(`bias of ${op.weights[0]!.tensor}`, values);
-}
-
-/** One dispatch where gate and up are one stack in one binding; else their products, then the activation. */
-async function gatedLinearOperations(compiler: Compiler, op: GatedLinearOp): Promise<Operations> {
-  const refs = [op.gate, op.up];
-  const stack = soleMatrix(compiler.weights.matrices(refs));
-  const part = stack?.parts.length === 1 ? stack.parts[0] : undefined;
-  if (stack && part) {
-    const operation = compiler.prepare(matVecGated, {
-      label: op.gate.tensor,
-      buffers: {
-        input: compiler.slot(op.input),
-        quants: part.quants,
-        extras: part.extras,
-        output: compiler.slot(op.output),
-      },
-      params: { columns: stack.columns, width: op.gate.rows },
-      overrides: {
-        SLICES: matVecSlices(compiler.device.adapter),
-        ACTIVATION: ACTIVATIONS.indexOf(op.activation),
-      },
-      prelude: stack.format.prelude,
-    });
-    return [await operation];
-  }
-  const products: LinearOp = {
-    op: "linear",
-    weights: refs,
-    input: op.input,
-    output: "gateUp",
-    firstRow: 0,
-    residual: false,
-  };
-  const width = op.gate.rows;
-  const wide = { ...compiler, graph: { ...compiler.graph, widths: { ...compiler.graph.widths, gateUp: 2 * width } } };
-  return [
-    ...(await linearOperations(wide, products, matVecOperation)),
-    await activationOperation(compiler, {
-      op: "gatedActivation",
-      activation: op.activation,
-      width,
-      input: "gateUp",
-      output: op.output,
-    }),
-  ];
-}
-
-function soleMatrix(matrices: readonly Matrix[]): Matrix | undefined {
-  return matrices.length === 1 ? matrices[0] : undefined;
-}
-
-async function activationOperation(compiler: Compiler, op: GatedActivationOp): Promise<Operation<StepSize>> {
-  return compiler.prepare(gatedActivation, {
-    label: op.activation,
-    buffers: { input: compiler.slot(op.input), output: compiler.slot(op.output) },
-    params: { width: op.width },
-    overrides: { ACTIVATION: ACTIVATIONS.indexOf(op.activation) },
   });
 }
 

@@ -3,10 +3,10 @@ import { EngineError } from "../base/errors.ts";
 import { type OwnedBuffer, USAGE } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
 import { decodeChunks, partialsLength } from "../kernels/attention-decode.ts";
+import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
 import { buildRopeTable } from "../kernels/rope-table.ts";
 import type { Graph, Slot } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
-import { PAGE_LENGTH } from "./kv-pages.ts";
 import type { StepPlan } from "./step-plan.ts";
 
 /** How keys and values are stored; part of the fingerprint. */

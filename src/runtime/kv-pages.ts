@@ -2,9 +2,7 @@
 // sequences share is never written: `append` says which pages the runtime must copy first.
 import { EngineError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
-
-/** Positions in one page. */
-export const PAGE_LENGTH = 64;
+import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
 
 /** Copy the whole page in every layer, before the step writes. Copies of one `append` do not depend on each other. */
 export interface PageCopy {

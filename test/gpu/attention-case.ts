@@ -1,6 +1,6 @@
 // Sequences in shuffled KV pages with rows at chosen positions: the input of every attention parity test.
 import type { AttentionReferenceOptions } from "../../src/kernels/attention-reference.ts";
-import { KV_PAGE, kvIndex, roundToHalf } from "../../src/kernels/kv-layout.ts";
+import { kvIndex, PAGE_LENGTH, roundToHalf } from "../../src/kernels/kv-layout.ts";
 import { gaussians } from "./run-kernel.ts";
 
 export interface AttentionShape {
@@ -19,12 +19,12 @@ const POISON = 60_000;
 export function attentionCase(shape: AttentionShape): AttentionReferenceOptions {
   const { headCount, kvHeadCount, headDim, positions } = shape;
   const lengths = positions.map((of) => Math.max(...of) + 1);
-  const tables = lengths.map((length) => Math.ceil(length / KV_PAGE));
+  const tables = lengths.map((length) => Math.ceil(length / PAGE_LENGTH));
   const pageCount = tables.reduce((sum, count) => sum + count, 0) + 2;
   // Page ids out of order, so that a kernel that ignores the table is wrong.
   const stride = pageCount % 7 === 0 ? 5 : 7;
   const pages = Uint32Array.from({ length: pageCount - 2 }, (_, index) => (index * stride + 1) % pageCount);
-  const kv = new Float32Array(pageCount * 2 * kvHeadCount * KV_PAGE * headDim).fill(POISON);
+  const kv = new Float32Array(pageCount * 2 * kvHeadCount * PAGE_LENGTH * headDim).fill(POISON);
   const rows: number[] = [];
   let pageTable = 0;
   positions.forEach((of, sequence) => {

@@ -1,7 +1,7 @@
 // rms-norm, rope-kv and gated-activation against float64 on every adapter.
 import { expect, test } from "vitest";
 import { ACTIVATIONS, gatedActivation, gatedActivationReference } from "../../src/kernels/gated-activation.ts";
-import { KV_PAGE } from "../../src/kernels/kv-layout.ts";
+import { PAGE_LENGTH } from "../../src/kernels/kv-layout.ts";
 import { rmsNorm, rmsNormReference } from "../../src/kernels/rms-norm.ts";
 import { type RopeKvReferenceOptions, ropeKv, ropeKvReference } from "../../src/kernels/rope-kv.ts";
 import { buildRopeTable } from "../../src/kernels/rope-table.ts";
@@ -87,7 +87,7 @@ describeAdapters("row kernels", ({ device }) => {
       // Two sequences, over page borders, in pages out of order; page 2 belongs to nobody.
       const rows = Uint32Array.from([0, 62, 63, 64, 65, 127].flatMap((at) => [9, at, 0, 0]).concat([9, 1, 2, 0]));
       const pages = Uint32Array.of(3, 0, 1);
-      const kvLength = 4 * 2 * kvHeadCount * KV_PAGE * headDim;
+      const kvLength = 4 * 2 * kvHeadCount * PAGE_LENGTH * headDim;
       const positions = 128;
       const options: RopeKvReferenceOptions = {
         headCount,

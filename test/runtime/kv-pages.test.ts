@@ -1,7 +1,8 @@
 // KV page bookkeeping: counts are exact, shared pages are never written, refusals change nothing.
 import { expect, test } from "vitest";
 import { isEngineError } from "../../src/base/errors.ts";
-import { createKvPages, type KvPages, PAGE_LENGTH } from "../../src/runtime/kv-pages.ts";
+import { PAGE_LENGTH } from "../../src/kernels/kv-layout.ts";
+import { createKvPages, type KvPages } from "../../src/runtime/kv-pages.ts";
 
 const pool = (pageCount: number, maxSequences = 8) => createKvPages({ pageCount, maxSequences, pageBytes: 1000 });
 

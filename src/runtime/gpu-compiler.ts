@@ -1,0 +1,31 @@
+// What the ops of a graph are compiled with, whichever file compiles them.
+import type { Device } from "../gpu/device.ts";
+import type { BufferBinding, Kernel, Operation, PrepareOptions } from "../gpu/kernel.ts";
+import type { Graph, Slot } from "../model/graph.ts";
+import type { Weights } from "../model/weights.ts";
+import type { GpuState } from "./gpu-state.ts";
+
+/** What grids depend on. */
+export interface StepSize {
+  readonly rows: number;
+  /** Tokens of the longest sequence in the step. */
+  readonly longest: number;
+}
+
+export type Operations = Operation<StepSize>[];
+
+export interface Compiler {
+  readonly device: Device;
+  readonly graph: Graph;
+  readonly weights: Weights;
+  readonly state: GpuState;
+  slot(name: Slot): BufferBinding;
+  /** A small buffer of its own, freed with the graph. */
+  vector(label: string, values: Float32Array<ArrayBuffer>): Promise<BufferBinding>;
+  prepare<
+    B extends Kernel["bindings"],
+    P extends Kernel["params"],
+    O extends Kernel["overrides"],
+    Size extends { readonly rows: number },
+  >(kernel: Kernel<B, P, O, Size>, options: PrepareOptions<B, P, O>): Promise<Operation<Size>>;
+}
