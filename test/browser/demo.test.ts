@@ -1,30 +1,15 @@
 // The demo as a visitor meets it, with a tiny random model: what it says is gibberish without end.
 import { readFileSync } from "node:fs";
-import type { Browser, BrowserContext } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { StaticServer } from "../../scripts/static-server.ts";
-import { demoOf, fixturePath, hasBrowser, launchBrowser, openPage, screenshot, startSite } from "./harness.ts";
+import { describe, expect, test } from "vitest";
+import { demoOf, fixturePath, hasBrowser, openPage, screenshot, useStage } from "./harness.ts";
 
 const TINY = "?model=/fixtures/tiny.gguf";
 
 describe.skipIf(!hasBrowser)("demo", () => {
-  let browser: Browser;
-  let site: StaticServer;
-  let context: BrowserContext;
-  beforeAll(async () => {
-    [site, browser] = await Promise.all([startSite(), launchBrowser()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await site?.close();
-  });
-  beforeEach(async () => {
-    context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  });
-  afterEach(() => context.close());
+  const stage = useStage({ context: { viewport: { width: 1280, height: 800 } } });
 
   async function openDemo(query = TINY) {
-    const opened = await openPage(context, `${site.url}${query}`);
+    const opened = await openPage(stage.context, `${stage.site.url}${query}`);
     return { ...opened, demo: demoOf(opened.page) };
   }
 
@@ -90,7 +75,7 @@ describe.skipIf(!hasBrowser)("demo", () => {
   test("a reload reads the model from storage, without its URL", async () => {
     const { page, demo } = await openDemo();
     await demo.ready();
-    await context.route(
+    await stage.context.route(
       (url) => url.pathname.startsWith("/fixtures/"),
       (route) => route.abort(),
     );

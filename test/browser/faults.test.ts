@@ -1,31 +1,17 @@
 // What happens to calls when things break under them: each ends once, with a typed error, and the next one works.
-import type { Browser, BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { StaticServer } from "../../scripts/static-server.ts";
-import { demoOf, hasBrowser, LOAD_TIMEOUT_MS, launchBrowser, openPage, startSite } from "./harness.ts";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
+import { demoOf, hasBrowser, LOAD_TIMEOUT_MS, launchBrowser, openPage, useStage } from "./harness.ts";
 import type {} from "./page/page.ts";
 
 const LONG = 900; // tokens: nothing but what is tested ends such an answer in time
 
 describe.skipIf(!hasBrowser)("faults", () => {
-  let browser: Browser;
-  let site: StaticServer;
-  let context: BrowserContext;
-  beforeAll(async () => {
-    [site, browser] = await Promise.all([startSite(), launchBrowser()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await site?.close();
-  });
-  beforeEach(async () => {
-    context = await browser.newContext();
-  });
-  afterEach(() => context.close());
+  const stage = useStage();
 
   /** The bare page with an engine in `globalThis.engine`. */
   async function openEngine(): Promise<Page> {
-    const { page } = await openPage(context, `${site.url}page/`);
+    const { page } = await openPage(stage.context, `${stage.site.url}page/`);
     page.setDefaultTimeout(LOAD_TIMEOUT_MS);
     await page.waitForFunction(() => globalThis.ingle !== undefined);
     await page.evaluate(async () => {
@@ -117,10 +103,10 @@ describe.skipIf(!hasBrowser)("faults", () => {
   });
 
   test("a worker whose script cannot run rejects with `worker_crashed`", async () => {
-    await context.route(/engine-worker.*\.js$/, (route) =>
+    await stage.context.route(/engine-worker.*\.js$/, (route) =>
       route.fulfill({ contentType: "text/javascript", body: "throw new Error('broken')" }),
     );
-    const { page } = await openPage(context, `${site.url}page/`);
+    const { page } = await openPage(stage.context, `${stage.site.url}page/`);
     await page.waitForFunction(() => globalThis.ingle !== undefined);
     const code = await page.evaluate(() =>
       globalThis.ingle.codeOf(() => globalThis.ingle.createEngine({ model: "/fixtures/tiny.gguf" })),
@@ -132,7 +118,7 @@ describe.skipIf(!hasBrowser)("faults", () => {
     const own = await launchBrowser();
     try {
       const ownContext = await own.newContext();
-      const { page } = await openPage(ownContext, `${site.url}?model=/fixtures/tiny.gguf`);
+      const { page } = await openPage(ownContext, `${stage.site.url}?model=/fixtures/tiny.gguf`);
       const demo = demoOf(page);
       await demo.ready();
       await demo.set("Most tokens in an answer", String(LONG));
@@ -154,7 +140,10 @@ describe.skipIf(!hasBrowser)("faults", () => {
   test("without WebGPU the page says `webgpu_unavailable` and what to try, and downloads nothing", async () => {
     const plain = await launchBrowser({ webgpu: false });
     try {
-      const { page, requests } = await openPage(await plain.newContext(), `${site.url}?model=/fixtures/tiny.gguf`);
+      const { page, requests } = await openPage(
+        await plain.newContext(),
+        `${stage.site.url}?model=/fixtures/tiny.gguf`,
+      );
       const alert = page.getByRole("alert");
       await alert.waitFor();
       expect(await alert.getAttribute("data-code")).toBe("webgpu_unavailable");

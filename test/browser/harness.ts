@@ -2,8 +2,9 @@
 // may not do: log an error, break the policy, or ask another origin for anything.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { build } from "vite";
+import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { buildDemo } from "../../scripts/build.ts";
 import { securityHeaders } from "../../scripts/content-security-policy.ts";
 import { MODELS_FOLDER, PROJECT_ROOT } from "../../scripts/default-model.ts";
@@ -32,6 +33,29 @@ const QUIET = [
   "--disable-component-update",
   "--disable-sync",
 ];
+
+export interface Stage {
+  readonly browser: Browser;
+  readonly site: StaticServer;
+  readonly context: BrowserContext;
+}
+
+/** For a describe: one site and one browser, and a new context (storage and all) for each test. There while tests run. */
+export function useStage(options: { webgpu?: boolean; context?: BrowserContextOptions } = {}): Stage {
+  const stage: { -readonly [Part in keyof Stage]?: Stage[Part] } = {};
+  beforeAll(async () => {
+    [stage.site, stage.browser] = await Promise.all([startSite(), launchBrowser(options)]);
+  });
+  afterAll(async () => {
+    await stage.browser?.close();
+    await stage.site?.close();
+  });
+  beforeEach(async () => {
+    stage.context = await stage.browser!.newContext(options.context);
+  });
+  afterEach(() => stage.context?.close());
+  return stage as Stage;
+}
 
 export function launchBrowser(options: { webgpu?: boolean } = {}): Promise<Browser> {
   const asRoot = process.getuid?.() === 0 ? ["--no-sandbox"] : [];

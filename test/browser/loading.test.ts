@@ -1,33 +1,19 @@
 // Loading in a real browser: what the page is told meanwhile, what storage keeps, and what is refused, in which words.
 import { readFileSync } from "node:fs";
-import type { Browser, BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { StaticServer } from "../../scripts/static-server.ts";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
 import type { ProgressEvent } from "../../src/index.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
-import { demoOf, fixturePath, hasBrowser, LOAD_TIMEOUT_MS, launchBrowser, openPage, startSite } from "./harness.ts";
+import { demoOf, fixturePath, hasBrowser, LOAD_TIMEOUT_MS, openPage, useStage } from "./harness.ts";
 import type {} from "./page/page.ts";
 
 const MODEL = "/fixtures/tiny.gguf";
 
 describe.skipIf(!hasBrowser)("loading", () => {
-  let browser: Browser;
-  let site: StaticServer;
-  let context: BrowserContext;
-  beforeAll(async () => {
-    [site, browser] = await Promise.all([startSite(), launchBrowser()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await site?.close();
-  });
-  beforeEach(async () => {
-    context = await browser.newContext();
-  });
-  afterEach(() => context.close());
+  const stage = useStage();
 
   async function openBarePage(): Promise<Page> {
-    const { page } = await openPage(context, `${site.url}page/`);
+    const { page } = await openPage(stage.context, `${stage.site.url}page/`);
     page.setDefaultTimeout(LOAD_TIMEOUT_MS);
     await page.waitForFunction(() => globalThis.ingle !== undefined);
     return page;
@@ -65,7 +51,7 @@ describe.skipIf(!hasBrowser)("loading", () => {
       expect(bytesPerSecond).toBeGreaterThanOrEqual(0);
     }
 
-    await context.route("**/fixtures/**", (route) => route.abort());
+    await stage.context.route("**/fixtures/**", (route) => route.abort());
     const second = await load(page);
     expect([...new Set(second.map(({ phase }) => phase))].sort()).toEqual(["cache", "compile", "ready", "upload"]);
     const kept = await page.evaluate(async () => {
@@ -99,7 +85,7 @@ describe.skipIf(!hasBrowser)("loading", () => {
     expect(await codeOf("0".repeat(64))).toBe("integrity_mismatch");
     const again = await load(page, { sha256: right });
     expect(again.map(({ phase }) => phase)).not.toContain("cache");
-    await context.route("**/fixtures/**", (route) => route.abort());
+    await stage.context.route("**/fixtures/**", (route) => route.abort());
     expect(await codeOf(right)).toBe("none");
   });
 
@@ -117,7 +103,7 @@ describe.skipIf(!hasBrowser)("loading", () => {
       words: /inside the file[\s\S]*Download it again/,
     },
   ])("the page says in words what is wrong with $name", async ({ file, code, words }) => {
-    const { page, faults } = await openPage(context, `${site.url}?model=${MODEL}`);
+    const { page, faults } = await openPage(stage.context, `${stage.site.url}?model=${MODEL}`);
     await demoOf(page).ready();
     const upload = { name: "some.gguf", mimeType: "application/octet-stream", buffer: Buffer.from(file()) };
     await page.getByLabel("Open model").setInputFiles(upload);

@@ -1,9 +1,7 @@
 // Model text is untrusted: whatever it says, and wherever the stream cuts it, it runs nothing, asks for nothing, and links
 // only to http, https and mailto.
-import type { Browser, BrowserContext } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { StaticServer } from "../../scripts/static-server.ts";
-import { hasBrowser, launchBrowser, openPage, startSite } from "./harness.ts";
+import { describe, expect, test } from "vitest";
+import { hasBrowser, openPage, useStage } from "./harness.ts";
 import type {} from "./page/page.ts";
 
 const SCRIPT = "parent.ran=1";
@@ -62,23 +60,10 @@ const PAYLOADS = [
 ];
 
 describe.skipIf(!hasBrowser)("markdown", () => {
-  let browser: Browser;
-  let site: StaticServer;
-  let context: BrowserContext;
-  beforeAll(async () => {
-    [site, browser] = await Promise.all([startSite(), launchBrowser({ webgpu: false })]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await site?.close();
-  });
-  beforeEach(async () => {
-    context = await browser.newContext();
-  });
-  afterEach(() => context.close());
+  const stage = useStage({ webgpu: false });
 
   test(`${PAYLOADS.length} hostile answers, whole and cut everywhere, leave nothing alive`, async () => {
-    const { page, faults, requests } = await openPage(context, `${site.url}page/`);
+    const { page, faults, requests } = await openPage(stage.context, `${stage.site.url}page/`);
     await page.waitForFunction(() => globalThis.ingle !== undefined);
     const before = requests.length;
     const found = await page.evaluate(async (payloads) => {
@@ -110,7 +95,7 @@ describe.skipIf(!hasBrowser)("markdown", () => {
   });
 
   test("ordinary markdown comes out as it is meant", async () => {
-    const { page } = await openPage(context, `${site.url}page/`);
+    const { page } = await openPage(stage.context, `${stage.site.url}page/`);
     await page.waitForFunction(() => globalThis.ingle !== undefined);
     const html = await page.evaluate(() => {
       const view = globalThis.ingle.createMarkdownView();

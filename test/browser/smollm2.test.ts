@@ -3,28 +3,18 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DEFAULT_MODEL_PATH, PROJECT_ROOT } from "../../scripts/default-model.ts";
-import type { StaticServer } from "../../scripts/static-server.ts";
-import { demoOf, hasBrowser, launchBrowser, openPage, screenshot, startSite } from "./harness.ts";
+import { demoOf, hasBrowser, openPage, screenshot, useStage } from "./harness.ts";
 
 const QUESTION = "What is the capital of France?";
 const ANSWER = "The capital of France is Paris.";
 
 describe.skipIf(!hasBrowser || !existsSync(DEFAULT_MODEL_PATH))("SmolLM2", () => {
-  let browser: Browser;
-  let site: StaticServer;
-  beforeAll(async () => {
-    [site, browser] = await Promise.all([startSite(), launchBrowser()]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await site?.close();
-  });
+  const stage = useStage({ context: { viewport: { width: 1280, height: 800 } } });
 
   test("answers as the terminal does, and after a reload without its URL again", async () => {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const { context, site } = stage;
     const { page, faults } = await openPage(context, site.url);
     const demo = demoOf(page);
     await demo.ready();
