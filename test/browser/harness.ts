@@ -66,7 +66,7 @@ export function launchBrowser(options: { webgpu?: boolean } = {}): Promise<Brows
 }
 
 /** The demo at `/`, the bare page at `/page/`, `models/` at `/models/`, and `/fixtures/tiny.gguf`, which never stops talking. */
-export async function startSite(): Promise<StaticServer> {
+async function startSite(): Promise<StaticServer> {
   const [demo, page] = [join(WORK, `demo-${process.pid}`), join(WORK, `page-${process.pid}`)];
   await buildDemo(demo);
   await build({
