@@ -3,6 +3,7 @@ import type { AdapterFacts } from "../gpu/device.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { ROW_TILE } from "../quant/format.ts";
 import source from "./mat-mul.wgsl?raw";
+import { LINEAR_PARAMS } from "./mat-vec.ts";
 
 /** Rows of x in a thread's registers. */
 const ROWS_PER_THREAD = 4;
@@ -23,16 +24,7 @@ export const matMul = defineKernel({
     step: "uniform",
     output: "read_write",
   },
-  params: {
-    columns: "u32",
-    rowCount: "u32",
-    rowOffset: "u32",
-    biasOffset: "u32",
-    outStride: "u32",
-    accumulate: "u32",
-    hasBias: "u32",
-    gather: "u32",
-  },
+  params: LINEAR_PARAMS,
   overrides: { TILES: "u32" },
   grid: ({ rows }: { rows: number }, { params, overrides }) => [
     Math.ceil(params.rowCount / ROW_TILE / overrides.TILES),

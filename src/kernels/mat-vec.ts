@@ -4,6 +4,18 @@ import { defineKernel } from "../gpu/kernel.ts";
 import { ROW_TILE } from "../quant/format.ts";
 import source from "./mat-vec.wgsl?raw";
 
+/** Of mat-vec and mat-mul alike. */
+export const LINEAR_PARAMS = {
+  columns: "u32",
+  rowCount: "u32",
+  rowOffset: "u32",
+  biasOffset: "u32",
+  outStride: "u32",
+  accumulate: "u32",
+  hasBias: "u32",
+  gather: "u32",
+} as const;
+
 /**
  * Computes a part of a matrix: `rowCount` of its rows, from a tile's border on.
  *
@@ -17,16 +29,7 @@ export const matVec = defineKernel({
   name: "mat-vec",
   source,
   bindings: { input: "read", quants: "read", extras: "read", bias: "read", wanted: "read", output: "read_write" },
-  params: {
-    columns: "u32",
-    rowCount: "u32",
-    rowOffset: "u32",
-    biasOffset: "u32",
-    outStride: "u32",
-    accumulate: "u32",
-    hasBias: "u32",
-    gather: "u32",
-  },
+  params: LINEAR_PARAMS,
   overrides: { SLICES: "u32" },
   grid: ({ rows }: { rows: number }, { params }) => [Math.ceil(params.rowCount / ROW_TILE), rows],
 });
