@@ -12,14 +12,30 @@ import {
   wrongType,
 } from "./checks.ts";
 
-/** A message after validation: text parts are joined. */
-export interface RequestMessage {
-  readonly role: "system" | "developer" | "user" | "assistant";
-  readonly content: string;
-  readonly name?: string;
-}
+/** Text, or the texts of its parts in order. */
+export type RequestContent = string | readonly { readonly type: "text"; readonly text: string }[];
 
-type Role = RequestMessage["role"];
+/** A call that an earlier answer made. `arguments` and `input` are the model's own text, perhaps broken. */
+export type RequestToolCall =
+  | { readonly id: string; readonly type: "function"; readonly name: string; readonly arguments: string }
+  | { readonly id: string; readonly type: "custom"; readonly name: string; readonly input: string };
+
+/** A message after validation. */
+export type RequestMessage =
+  | { readonly role: "system" | "developer" | "user"; readonly content: RequestContent; readonly name?: string }
+  | {
+      readonly role: "assistant";
+      /** Null only beside calls or a refusal. */
+      readonly content: RequestContent | null;
+      readonly name?: string;
+      readonly refusal?: string;
+      readonly toolCalls?: readonly RequestToolCall[];
+      readonly functionCall?: { readonly name: string; readonly arguments: string };
+    }
+  | { readonly role: "tool"; readonly content: RequestContent; readonly toolCallId: string }
+  | { readonly role: "function"; readonly content: string | null; readonly name: string };
+
+type Role = "system" | "developer" | "user" | "assistant";
 
 const ROLES: readonly Role[] = ["system", "developer", "user", "assistant"];
 const LATER_ROLES = ["tool", "function"];

@@ -1,6 +1,8 @@
 // unknown -> ChatRequest: the edge where a request is checked. Inside, nothing is checked again, and wire names stop here.
 import { EngineError } from "../base/errors.ts";
+import type { Json } from "../base/json.ts";
 import type { SamplingOptions } from "../sampling/plan.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { invalid, missing, object, unknown, unsupported } from "./checks.ts";
 import { FIELDS, type FieldName, type FieldValues } from "./fields.ts";
 import type { RequestMessage } from "./messages.ts";
@@ -10,19 +12,39 @@ export interface ChatRequest {
   /** As the caller wrote it. */
   readonly model: string;
   readonly messages: readonly RequestMessage[];
+  /** The last message is the assistant's, and the answer goes on where it ends. */
+  readonly continueFinalMessage: boolean;
+  /** `chat_template_kwargs`, and what the template's switches make of `reasoning_effort` and `verbosity`. */
+  readonly templateVariables: { readonly [name: string]: Json };
   readonly stream: boolean;
   readonly includeUsage: boolean;
-  /** Most tokens to generate; absent: until the context is full. */
+  /** How many answers, 1 to 128. */
+  readonly choiceCount: number;
+  /** Most tokens of one answer; absent: until the context is full. */
   readonly maxTokens?: number;
   readonly stop: readonly string[];
+  /** End an answer as the model's own end tokens do. */
+  readonly stopTokenIds: readonly number[];
+  /** The model's own end tokens are tokens like any other. */
+  readonly ignoreEos: boolean;
+  /** Of choice 0; the others differ in `choice` alone. */
   readonly sampling: SamplingOptions;
   /** True when the request named a tier, so that the response has to. */
   readonly namesServiceTier: boolean;
+  /** How many alternatives to report at each position of the prompt; absent: none of it. */
+  readonly promptLogprobs?: number;
+  readonly returnTokenIds: boolean;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly cacheKey?: string;
   readonly user?: string;
+  readonly safetyIdentifier?: string;
 }
 
+/** What a request is checked against: the model that is to answer it. */
 export interface RequestLimits {
-  readonly vocabSize: number;
+  readonly tokenizer: Pick<Tokenizer, "vocabSize" | "endIds" | "encode">;
+  /** Names that the model's chat template reads and nobody but a caller sets (ChatTemplate.variables). */
+  readonly templateVariables: ReadonlySet<string>;
 }
 
 /**
@@ -41,10 +63,16 @@ export function parseRequest(body: unknown, limits: RequestLimits): ChatRequest 
   return {
     model: values.model,
     messages: values.messages,
+    continueFinalMessage: false,
+    templateVariables: {},
     stream: values.stream ?? false,
     includeUsage: values.stream_options?.includeUsage ?? false,
+    choiceCount: 1,
     ...(maxTokens !== undefined && { maxTokens }),
     stop: values.stop ?? [],
+    stopTokenIds: [],
+    ignoreEos: false,
+    returnTokenIds: false,
     sampling: samplingOptions(values),
     namesServiceTier: entries.has("service_tier"),
     ...(values.user !== undefined && { user: values.user }),
@@ -64,7 +92,7 @@ function checkFields(entries: ReadonlyMap<string, unknown>): FieldValues {
   return values as FieldValues;
 }
 
-function checkAcross(values: FieldValues, { vocabSize }: RequestLimits): void {
+function checkAcross(values: FieldValues, { tokenizer: { vocabSize } }: RequestLimits): void {
   if (values.stream_options !== undefined && values.stream !== true)
     throw invalid("stream_options", "invalid_value", "'stream_options' is only allowed when 'stream' is true.");
   if (values.top_logprobs !== undefined && values.logprobs !== true)

@@ -175,6 +175,20 @@ export interface ChatCompletionChunk {
   usage?: CompletionUsage | null;
 }
 
+/** A model that is loaded, as `GET /v1/models` lists it. */
+export interface Model {
+  id: string;
+  object: "model";
+  /** Unix time in seconds: when it was loaded. */
+  created: number;
+  owned_by: string;
+}
+
+export interface ModelList {
+  object: "list";
+  data: Model[];
+}
+
 export interface RequestOptions {
   signal?: AbortSignal | null | undefined;
 }
@@ -191,4 +205,11 @@ export interface ChatCompletions {
     params: ChatCompletionCreateParams,
     options?: RequestOptions,
   ): Promise<ChatCompletion | ControlledStream<ChatCompletionChunk>>;
+}
+
+/** `models`, as in the `openai` package. */
+export interface Models {
+  list(options?: RequestOptions): Promise<ModelList>;
+  /** @throws EngineError `model_not_found` */
+  retrieve(id: string, options?: RequestOptions): Promise<Model>;
 }

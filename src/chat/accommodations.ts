@@ -1,6 +1,7 @@
 // What templates differ in: each accommodation rewrites a conversation for templates that refuse it as it is.
 // They are tried when a template refuses, the smallest set of them first, each only where it changes anything.
-import type { ChatMessage, ContentPart, Json } from "./message.ts";
+import type { Json } from "../base/json.ts";
+import type { ChatMessage, ContentPart } from "./message.ts";
 
 /** A conversation on its way into a template. */
 export interface Conversation {

@@ -1,7 +1,8 @@
 // Keeps what callers write from becoming control tokens: marks their texts before rendering, cuts at the marks after it.
 // The tokenizer matches a control token only inside one segment, so a cut inside its text is enough (DESIGN 5, RELIABILITY 2.5).
+
+import type { Json } from "../base/json.ts";
 import type { Segment } from "../tokenizer/tokenizer.ts";
-import type { Json } from "./message.ts";
 
 /**
  * How caller text is marked. `occurrences` cuts each control text that stands in it, and leaves every other text as it is.

@@ -2,6 +2,7 @@
 // Templates see plain data only: no path leads from it to the engine or the page.
 import { Environment, parse, tokenize } from "@huggingface/jinja";
 import { EngineError } from "../base/errors.ts";
+import type { Json } from "../base/json.ts";
 import {
   ArrayValue,
   type BinaryNode,
@@ -24,7 +25,6 @@ import {
   type TestNode,
   toInteger,
 } from "./jinja-internals.ts";
-import type { Json } from "./message.ts";
 import {
   isList,
   isMapping,

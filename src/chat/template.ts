@@ -1,13 +1,14 @@
 // A model's chat template: conversation in, text segments out. A wrapper over @huggingface/jinja that bounds what a template
 // may do (interpreter.ts), meets templates half-way (accommodations.ts) and keeps caller text from becoming control tokens.
 import { EngineError, isEngineError } from "../base/errors.ts";
+import type { Json } from "../base/json.ts";
 import type { Segment } from "../tokenizer/tokenizer.ts";
 import { ACCOMMODATIONS, type Conversation, conversationOf, type TemplateTraits } from "./accommodations.ts";
 import { chooseBuiltinTemplate } from "./builtin-templates.ts";
 import { createInjectionGuard, type InjectionGuard, type Marking } from "./injection-guard.ts";
 import { parseTemplate, runTemplate } from "./interpreter.ts";
 import type { Program } from "./jinja-internals.ts";
-import type { ChatMessage, Json } from "./message.ts";
+import type { ChatMessage } from "./message.ts";
 
 export interface TemplateOptions {
   /** The file's `tokenizer.chat_template`; absent: a built-in one. */

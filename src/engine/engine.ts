@@ -77,13 +77,13 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     const signal = options.signal ?? undefined;
     throwIfDisposed();
     throwIfAborted(signal);
-    const request = parseRequest(params, { vocabSize: info.vocabSize });
     const session = await openShared().catch((error) => {
       throwIfDisposed();
       throw error;
     });
     throwIfDisposed();
     throwIfAborted(signal);
+    const request = parseRequest(params, { tokenizer: session.tokenizer, templateVariables: new Set() });
     const prompt = encodePrompt(session, request.messages);
     const job: Job = { session, request, prompt, signal, onStats: (stats) => report(session, stats) };
     if (!request.stream) {

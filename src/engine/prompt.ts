@@ -1,6 +1,7 @@
 // Messages -> prompt ids: the template's rendering, tokenized with control tokens only where the template wrote them.
 import type { RequestMessage } from "../api/messages.ts";
 import { EngineError } from "../base/errors.ts";
+import type { ChatMessage } from "../chat/message.ts";
 import type { ChatTemplate } from "../chat/template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
@@ -15,7 +16,7 @@ export function encodePrompt(
   { template, tokenizer, info }: PromptSide,
   messages: readonly RequestMessage[],
 ): Int32Array {
-  const segments = template.render(messages, { addGenerationPrompt: true });
+  const segments = template.render(messages as readonly ChatMessage[], { addGenerationPrompt: true });
   const ids = tokenizer.encode(segments, { addEos: false }); // BOS as the model asks, unless the template wrote it
   if (ids.length === 0)
     throw new EngineError("template_error", "The chat template made an empty prompt of these messages.", {

@@ -16,6 +16,16 @@ export interface SamplingOptions {
   readonly presencePenalty: number;
   /** 1: off. */
   readonly repetitionPenalty: number;
+  /** Locally typical sampling; 1 or absent: off. */
+  readonly typicalP?: number;
+  /** Tokens whose logit is within so many standard deviations of the best; 0 or absent: off. */
+  readonly topNSigma?: number;
+  /** Absent: off. */
+  readonly dry?: DryOptions;
+  /** Absent: off. */
+  readonly xtc?: XtcOptions;
+  /** Tokens that are ruled out while the answer has fewer than `count` tokens. */
+  readonly minTokens?: { readonly count: number; readonly heldBack: ReadonlySet<number> };
   readonly logitBias: ReadonlyMap<number, number>;
   readonly seed: bigint;
   /** Which of `n` choices this is. */
@@ -24,6 +34,24 @@ export interface SamplingOptions {
   readonly logprobs?: number;
   /** True when a mask of allowed tokens comes with every call (grammars). */
   readonly masked?: boolean;
+}
+
+/** "Don't repeat yourself": see dry.ts. */
+export interface DryOptions {
+  readonly multiplier: number;
+  readonly base: number;
+  /** Repetitions up to this length cost nothing. */
+  readonly allowedLength: number;
+  /** How many of the last tokens, prompt included, are looked at; absent: all. */
+  readonly lastTokens?: number;
+  /** Tokens over which no repetition is followed. */
+  readonly breakers: ReadonlySet<number>;
+}
+
+/** "Exclude top choices": see xtc.ts. */
+export interface XtcOptions {
+  readonly probability: number;
+  readonly threshold: number;
 }
 
 interface Placed {

@@ -1,10 +1,13 @@
 import { expect, test } from "vitest";
 import { FIELDS, type FieldName, fieldsMarkdown } from "../../src/api/fields.ts";
-import { parseRequest } from "../../src/api/request.ts";
+import { parseRequest, type RequestLimits } from "../../src/api/request.ts";
 import type { ChatCompletionCreateParamsBase } from "../../src/api/types.ts";
 import { type EngineError, isEngineError } from "../../src/base/errors.ts";
 
-const LIMITS = { vocabSize: 1000 };
+const LIMITS: RequestLimits = {
+  tokenizer: { vocabSize: 1000, endIds: new Set([2]), encode: () => Int32Array.of(7) },
+  templateVariables: new Set(),
+};
 const MESSAGES = [{ role: "user", content: "Hi" }];
 const BASE = { model: "m", messages: MESSAGES };
 const parse = (fields: object = {}) => parseRequest({ ...BASE, ...fields }, LIMITS);

@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import type { Json } from "../../src/base/json.ts";
 import { createInjectionGuard } from "../../src/chat/injection-guard.ts";
-import type { ChatMessage, Json } from "../../src/chat/message.ts";
+import type { ChatMessage } from "../../src/chat/message.ts";
 import { createTemplate } from "../../src/chat/template.ts";
 import type { Segment } from "../../src/tokenizer/tokenizer.ts";
 

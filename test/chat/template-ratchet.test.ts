@@ -4,8 +4,9 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { isEngineError } from "../../src/base/errors.ts";
+import type { Json } from "../../src/base/json.ts";
 import { parseTemplate, runTemplate } from "../../src/chat/interpreter.ts";
-import type { ChatMessage, Json } from "../../src/chat/message.ts";
+import type { ChatMessage } from "../../src/chat/message.ts";
 import { createTemplate } from "../../src/chat/template.ts";
 
 interface Context {
