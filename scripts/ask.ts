@@ -25,7 +25,6 @@ export async function main(args: string[]): Promise<void> {
   if (values.help) return console.log(USAGE);
   const prompt = positionals.length > 0 ? positionals.join(" ") : await readPrompt();
   const params = {
-    model: "default",
     messages: [
       ...(values.system === undefined ? [] : [{ role: "system" as const, content: values.system }]),
       { role: "user" as const, content: prompt },
@@ -51,8 +50,9 @@ export async function main(args: string[]): Promise<void> {
       const { name, adapter, features, warnings } = engine.info;
       console.error(`${name} on ${adapter}; GPU features: ${features.join(", ") || "none"}`);
       for (const warning of warnings) console.error(`warning: ${warning}`);
-      if (values.json) console.log(JSON.stringify(await engine.chat.completions.create(params, { signal }), null, 2));
-      else await streamAnswer(engine, params, signal);
+      const request = { model: engine.info.id, ...params };
+      if (values.json) console.log(JSON.stringify(await engine.chat.completions.create(request, { signal }), null, 2));
+      else await streamAnswer(engine, request, signal);
     } finally {
       await engine.dispose();
     }

@@ -34,16 +34,12 @@ export async function openNodeEngine({ model, adapter, ...options }: NodeEngineO
       openHost: gpuHost(dawn.gpu),
     });
     if (/llvmpipe|swiftshader/i.test(dawn.name)) yieldToAdapter();
-    return {
-      get info() {
-        return engine.info;
-      },
-      chat: engine.chat,
-      async dispose() {
-        await engine.dispose();
-        await files.close();
-      },
+    const { dispose } = engine;
+    engine.dispose = async () => {
+      await dispose();
+      await files.close();
     };
+    return engine;
   } catch (error) {
     await files.close();
     throw error;

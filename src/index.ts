@@ -2,11 +2,10 @@
 export type * from "./api/types.ts";
 export type { ControlledStream } from "./base/controlled-stream.ts";
 export { EngineError, type ErrorCode, isEngineError, type OpenAIErrorBody } from "./base/errors.ts";
-export { type CreateEngineOptions, createEngine } from "./client.ts";
-export type { Engine } from "./engine/engine.ts";
+export { type CreateEngineOptions, createEngine, type Engine, type PageModel } from "./client.ts";
+export type { Stall } from "./engine/desk.ts";
 export type { ModelInfo } from "./engine/model-info.ts";
 export type { LoadPhase, ProgressEvent } from "./engine/progress.ts";
-export type { Stall } from "./engine/scheduler.ts";
 export type { RequestStats } from "./engine/stats.ts";
 export type { ByteSource } from "./storage/byte-source.ts";
 export type { ModelInput } from "./transport/model-files.ts";

@@ -1,4 +1,4 @@
-// What the engine's worker does when it is called: one engine, loaded from files that the page names.
+// What the engine's worker does when it is called: one engine, its models loaded from files that the page names.
 import { EngineError } from "../src/base/errors.ts";
 import { type Engine, openEngine } from "../src/engine/engine.ts";
 import { type FetchProgress, joinIdentities, type OpenModel } from "../src/engine/model-opener.ts";
@@ -8,15 +8,15 @@ import type { CachedSource } from "../src/storage/cached-source.ts";
 import { openCached } from "../src/storage/opfs-cache.ts";
 import { digestChunk, weightsIdentity } from "../src/storage/weights-identity.ts";
 import type { ModelFile } from "../src/transport/model-files.ts";
-import type { LoadOptions, WorkerApi, WorkerEvent } from "../src/transport/worker-api.ts";
+import type { EngineEvent, LoadOptions, OpenOptions, WorkerApi } from "../src/transport/worker-api.ts";
 
-/** The calls of WorkerApi, on one engine at most; without a prototype, and nothing can be put on it. */
+/** The calls of WorkerApi, on one engine; without a prototype, and nothing can be put on it. */
 export function createService(openHost: OpenRuntimeHost): Readonly<WorkerApi> {
-  let loaded: Engine | undefined;
+  let opened: Promise<Engine> | undefined;
 
-  function engine(): Engine {
-    if (!loaded) throw new EngineError("model_not_loaded", "No model is loaded yet. Call `load` first.");
-    return loaded;
+  function engine(): Promise<Engine> {
+    if (!opened) throw new EngineError("model_not_loaded", "No engine is open yet. Call `open` first.");
+    return opened;
   }
 
   const calls: WorkerApi = {
@@ -28,24 +28,31 @@ export function createService(openHost: OpenRuntimeHost): Readonly<WorkerApi> {
         };
         navigator.locks.request(String(lockName), holdForEver).catch(failed);
       }),
-    async load(files, options, events, signal) {
-      if (loaded) throw new EngineError("invalid_request", "This worker has a model already.");
-      const post = (event: WorkerEvent) => events.postMessage(event);
-      const { sha256, ...engineOptions } = checkOptions(options);
-      requireOneUrl(files, sha256);
-      loaded = await openEngine({
-        ...engineOptions,
-        openModel: openFiles(files, sha256),
+    async open(options, events) {
+      if (opened) throw new EngineError("invalid_request", "This worker has an engine already.");
+      const post = (event: EngineEvent) => events.postMessage(event);
+      opened = openEngine({
+        ...checkOpenOptions(options),
         openHost,
-        onProgress: (progress) => post({ type: "progress", progress }),
         onStats: (stats) => post({ type: "stats", stats }),
         onStall: (stall) => post({ type: "stall", stall }),
+      });
+      await opened;
+    },
+    async load(files, options, progress, signal) {
+      const { sha256, ...modelOptions } = checkLoadOptions(options);
+      requireOneUrl(files, sha256);
+      return (await engine()).load({
+        ...modelOptions,
+        openModel: openFiles(files, sha256),
+        onProgress: (event) => progress.postMessage(event),
         signal,
       });
-      return loaded.info;
     },
-    create: async (params, signal) => engine().chat.completions.create(params as never, { signal }),
-    dispose: async () => loaded?.dispose(),
+    unload: async (id) => (await engine()).unload(String(id)),
+    listModels: async () => (await engine()).models.list(),
+    create: async (params, signal) => (await engine()).chat.completions.create(params as never, { signal }),
+    dispose: async () => (await opened)?.dispose(),
   };
   return Object.freeze(Object.assign(Object.create(null) as WorkerApi, calls));
 }
@@ -121,20 +128,33 @@ function requireOneUrl(files: readonly ModelFile[], sha256: string | undefined):
   );
 }
 
-function checkOptions({ contextLength, modelId, sha256 }: LoadOptions): LoadOptions {
+function checkOpenOptions({ memoryBudget }: OpenOptions): OpenOptions {
+  if (memoryBudget === undefined) return {};
+  if (!(Number.isSafeInteger(memoryBudget) && memoryBudget > 0))
+    throw new EngineError(
+      "invalid_request",
+      `A memory budget of ${memoryBudget} is none: it takes bytes, as an integer.`,
+      {
+        param: "memoryBudget",
+      },
+    );
+  return { memoryBudget };
+}
+
+function checkLoadOptions({ contextLength, id, sha256 }: LoadOptions): LoadOptions {
   if (contextLength !== undefined && !(Number.isSafeInteger(contextLength) && contextLength >= 2))
     throw new EngineError(
       "invalid_request",
       `A context of ${contextLength} tokens is none: it takes an integer of 2 or more.`,
       { param: "contextLength" },
     );
-  if (modelId !== undefined && typeof modelId !== "string")
-    throw new EngineError("invalid_request", "`modelId` has to be a string.", { param: "modelId" });
+  if (id !== undefined && !(typeof id === "string" && id !== ""))
+    throw new EngineError("invalid_request", "`id` has to be a string, and not an empty one.", { param: "id" });
   if (sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(sha256))
     throw new EngineError("invalid_request", "`sha256` has to be 64 hexadecimal digits.", { param: "sha256" });
   return {
     ...(contextLength !== undefined && { contextLength }),
-    ...(modelId !== undefined && { modelId }),
+    ...(id !== undefined && { id }),
     ...(sha256 !== undefined && { sha256: sha256.toLowerCase() }),
   };
 }

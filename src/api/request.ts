@@ -79,6 +79,11 @@ export function parseRequest(body: unknown, limits: RequestLimits): ChatRequest 
   };
 }
 
+export function requestedModel(body: unknown): string | undefined {
+  const name = typeof body === "object" && body !== null ? (body as { model?: unknown }).model : undefined;
+  return typeof name === "string" && name !== "" ? name : undefined;
+}
+
 function checkFields(entries: ReadonlyMap<string, unknown>): FieldValues {
   const values: Partial<Record<FieldName, unknown>> = {};
   for (const name of Object.keys(FIELDS) as FieldName[]) {

@@ -135,7 +135,15 @@ export interface ChatCompletionChoice {
   message: ChatCompletionMessage;
   logprobs: ChatCompletionLogprobs | null;
   finish_reason: FinishReason;
+  /** Extension, with `return_token_ids`: the tokens that were sampled, the one that ended the answer included. */
+  token_ids?: number[];
 }
+
+/** Extension, as vLLM has it. By position; null for the first, which nothing predicts. Keys are token ids. */
+export type PromptLogprobs = (Record<string, { logprob: number; rank: number; decoded_token: string }> | null)[];
+
+/** The tier that served a request. */
+export type ServiceTier = "default" | "flex" | "priority";
 
 export interface ChatCompletion {
   id: string;
@@ -146,7 +154,10 @@ export interface ChatCompletion {
   choices: ChatCompletionChoice[];
   usage: CompletionUsage;
   system_fingerprint: string;
-  service_tier?: "default";
+  service_tier?: ServiceTier;
+  /** Extension, with `return_token_ids`. */
+  prompt_token_ids?: number[];
+  prompt_logprobs?: PromptLogprobs;
 }
 
 export interface ChatCompletionDelta {
@@ -160,6 +171,8 @@ export interface ChatCompletionChunkChoice {
   delta: ChatCompletionDelta;
   logprobs: ChatCompletionLogprobs | null;
   finish_reason: FinishReason | null;
+  /** Extension, with `return_token_ids`: the tokens sampled since this choice's chunk before. */
+  token_ids?: number[];
 }
 
 export interface ChatCompletionChunk {
@@ -170,7 +183,10 @@ export interface ChatCompletionChunk {
   model: string;
   choices: ChatCompletionChunkChoice[];
   system_fingerprint: string;
-  service_tier?: "default";
+  service_tier?: ServiceTier;
+  /** Extensions, in the first chunk. */
+  prompt_token_ids?: number[];
+  prompt_logprobs?: PromptLogprobs;
   /** Only with `include_usage`: null in all chunks but the last. */
   usage?: CompletionUsage | null;
 }

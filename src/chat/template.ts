@@ -36,6 +36,7 @@ export interface ChatTemplate {
   readonly origin: "model" | `builtin:${string}`;
   /** True if the rendered text begins with the begin-of-text token by itself, so that the tokenizer must not add one. */
   readonly writesBos: boolean;
+  readonly variables: ReadonlySet<string>;
   /**
    * The prompt for a conversation. All segments may hold control tokens; they are cut so that none can be made of what the
    * messages, names and tools say.
@@ -59,6 +60,7 @@ export function createTemplate(options: TemplateOptions): ChatTemplate {
   return {
     origin: builtin === undefined ? "model" : `builtin:${builtin.name}`,
     writesBos: options.bosText !== "" && probe(program, specials, PROBE).startsWith(options.bosText),
+    variables: new Set(),
     render(messages, { addGenerationPrompt, now = new Date(), tools, variables = {} }) {
       for (const name of Object.keys(variables)) {
         if (!RESERVED.has(name)) continue;

@@ -1,12 +1,19 @@
-// One request from admission to its last chunk: the plain answer is the fold of what the streamed one delivers.
+// One request from admission to its last chunk: one prefill, then its choices, each on a lane of its own. The plain answer is
+// the fold of what the streamed one delivers.
 import type { ChatRequest } from "../api/request.ts";
-import type { ChatCompletion, ChatCompletionChunk } from "../api/types.ts";
+import type { ChatCompletion, ChatCompletionChunk, FinishReason } from "../api/types.ts";
 import { AsyncQueue } from "../base/async-queue.ts";
 import { type ControlledStream, controlledStream } from "../base/controlled-stream.ts";
 import { isEngineError } from "../base/errors.ts";
+import { invariant } from "../base/invariant.ts";
 import { compilePlan } from "../sampling/plan.ts";
-import { createChunkBuilder, foldChunks, newCompletionId } from "./chunks.ts";
-import { generate } from "./generate.ts";
+import { forEachChoice } from "./choices.ts";
+import { type ChunkHead, createChunkBuilder, newCompletionId } from "./chunks.ts";
+import { foldChunks } from "./fold.ts";
+import { type GenerationInput, generate } from "./generate.ts";
+import { createHandOver, type Deliver } from "./hand-over.ts";
+import type { Lane } from "./lane.ts";
+import { createPromptLogprobs } from "./prompt-logprobs.ts";
 import type { Session } from "./session.ts";
 import { createStopwatch, type RequestStats } from "./stats.ts";
 
@@ -20,7 +27,7 @@ export interface Job {
   readonly onStats: (stats: RequestStats) => void;
 }
 
-/** Chunks that wait for a slow reader before its sequence is parked. */
+/** Chunks that wait for a slow reader before its sequences are parked. */
 const MAX_BUFFERED_CHUNKS = 64;
 
 /** The whole answer. @throws EngineError */
@@ -35,7 +42,7 @@ export async function answerPlain(job: Job): Promise<ChatCompletion> {
 
 export interface StreamedAnswer {
   readonly stream: ControlledStream<ChatCompletionChunk>;
-  /** Resolves, never rejects, when the sequence is free. */
+  /** Resolves, never rejects, when the sequences are free. */
   readonly ended: Promise<void>;
 }
 
@@ -59,52 +66,45 @@ export function answerStreamed(job: Job): StreamedAnswer {
   return { stream: controlledStream(queue, controller), ended };
 }
 
-/** @param deliver takes a chunk; a promise back means that the next one has to wait for it */
-async function run(
-  { session, request, prompt, onStats }: Job,
-  signal: AbortSignal,
-  deliver: (chunk: ChatCompletionChunk) => Promise<void> | undefined,
-): Promise<void> {
-  const { info, scheduler, tokenizer } = session;
+async function run(job: Job, signal: AbortSignal, deliver: Deliver): Promise<void> {
+  const { session, request, prompt, onStats } = job;
+  const { scheduler, runtime, tokenizer } = session;
   const id = newCompletionId();
   const watch = createStopwatch(id, prompt.length);
-  const builder = createChunkBuilder({
-    id,
-    created: Math.floor(Date.now() / 1000),
-    model: info.id,
-    fingerprint: info.fingerprint,
-    promptTokens: prompt.length,
-    cachedTokens: 0,
-    includeUsage: request.includeUsage || !request.stream,
-    namesServiceTier: request.namesServiceTier,
-    logprobs: request.sampling.logprobs !== undefined,
-  });
+  const builder = createChunkBuilder(headOf(job, id));
+  const handOver = createHandOver(deliver);
+  const failed = new AbortController();
   let finish: RequestStats["finish"] = "error";
   try {
-    const lane = await scheduler.admit(signal);
+    const lanes = await scheduler.admit(runtime, request.choiceCount, AbortSignal.any([signal, failed.signal]));
     try {
       watch.admitted();
-      const handOver = async (chunk: ChatCompletionChunk) => {
-        const room = deliver(chunk);
-        if (room) await lane.park(room);
-      };
-      await handOver(builder.start());
-      const events = generate(lane, tokenizer, {
-        prompt,
-        plan: compilePlan(request.sampling),
-        limit: Math.min(request.maxTokens ?? Number.POSITIVE_INFINITY, info.contextLength - prompt.length),
-        stops: request.stop,
-      });
-      for await (const event of events) {
-        if (event.type === "token") watch.token();
-        if (event.type === "finish") {
-          finish = event.reason;
-          watch.finished(event.completionTokens);
+      const report =
+        request.promptLogprobs === undefined
+          ? undefined
+          : createPromptLogprobs(prompt, request.promptLogprobs, tokenizer);
+      const sampleFirst = await lanes.first.prefill(prompt, report?.onLogits);
+      const opening = { ids: prompt, ...(report && { logprobs: report.result() }) };
+      const answerOne = async (lane: Lane, index: number) => {
+        const plan = compilePlan({ ...request.sampling, choice: index });
+        const first = sampleFirst(plan);
+        await handOver(lane, builder.open(index, opening));
+        let reason: FinishReason | undefined;
+        for await (const event of generate(lane, tokenizer, { prompt, plan, first, ...limitsOf(job) })) {
+          watch.saw(event);
+          const chunk = builder.chunkOf(index, event);
+          if (chunk) await handOver(lane, chunk);
+          if (event.type === "finish") reason = event.reason;
         }
-        for (const chunk of builder.chunksOf(event)) await handOver(chunk);
-      }
+        invariant(reason, "the last event of an answer is its finish");
+        return reason;
+      };
+      const reasons = await forEachChoice(request.choiceCount, lanes, () => failed.abort(), answerOne);
+      const usage = builder.usage();
+      if (usage) await handOver(lanes.first, usage);
+      finish = reasons.includes("length") ? "length" : "stop";
     } finally {
-      lane.release();
+      lanes.release();
     }
   } catch (error) {
     finish = isEngineError(error) ? error.code : "error";
@@ -112,4 +112,29 @@ async function run(
   } finally {
     onStats(watch.stats(finish));
   }
+}
+
+function headOf({ session, request, prompt }: Job, id: string): ChunkHead {
+  return {
+    id,
+    created: Math.floor(Date.now() / 1000),
+    model: session.info.id,
+    fingerprint: session.info.fingerprint,
+    promptTokens: prompt.length,
+    cachedTokens: 0,
+    includeUsage: request.includeUsage || !request.stream,
+    ...(request.namesServiceTier && { serviceTier: "default" }),
+    logprobs: request.sampling.logprobs !== undefined,
+    tokenIds: request.returnTokenIds,
+  };
+}
+
+/** What ends an answer. */
+function limitsOf({ session, request, prompt }: Job): Pick<GenerationInput, "limit" | "stops" | "endIds"> {
+  const { info, tokenizer } = session;
+  return {
+    limit: Math.min(request.maxTokens ?? Number.POSITIVE_INFINITY, info.contextLength - prompt.length),
+    stops: request.stop,
+    endIds: new Set([...(request.ignoreEos ? [] : tokenizer.endIds), ...request.stopTokenIds]),
+  };
 }

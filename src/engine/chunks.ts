@@ -1,13 +1,13 @@
-// Events -> chat.completion.chunk, and the fold of chunks into a chat.completion: the plain answer is the streamed one, added up.
+// Events -> chat.completion.chunk, one choice a chunk, every choice with its own opening and finish.
 import type {
-  ChatCompletion,
   ChatCompletionChunk,
+  ChatCompletionChunkChoice,
   ChatCompletionDelta,
   ChatCompletionLogprobs,
   CompletionUsage,
-  FinishReason,
+  PromptLogprobs,
+  ServiceTier,
 } from "../api/types.ts";
-import { invariant } from "../base/invariant.ts";
 import type { GenerationEvent } from "./generate.ts";
 
 export interface ChunkHead {
@@ -20,99 +20,97 @@ export interface ChunkHead {
   readonly cachedTokens: number;
   /** Ends the stream with a chunk of usage; all others then carry `usage: null`. */
   readonly includeUsage: boolean;
-  readonly namesServiceTier: boolean;
+  /** The tier in use, where the request named one. */
+  readonly serviceTier?: ServiceTier;
   readonly logprobs: boolean;
+  /** Adds the ids of the prompt to the first chunk, and those of the answers to theirs. */
+  readonly tokenIds: boolean;
+}
+
+/** What the first chunk of a request says about its prompt, where that was asked for. */
+export interface PromptReport {
+  readonly ids: Int32Array;
+  readonly logprobs?: PromptLogprobs;
 }
 
 export interface ChunkBuilder {
-  /** The chunk that opens the answer. */
-  start(): ChatCompletionChunk;
-  /** The chunks of one event, often none. */
-  chunksOf(event: GenerationEvent): ChatCompletionChunk[];
+  /** Opens choice `index`; the first chunk of all also reports on the prompt. */
+  open(index: number, prompt: PromptReport): ChatCompletionChunk;
+  /** The chunk of one event of choice `index`, if it makes one. */
+  chunkOf(index: number, event: GenerationEvent): ChatCompletionChunk | undefined;
+  /** The chunk after all choices have finished, if the request asked for it. */
+  usage(): ChatCompletionChunk | undefined;
 }
+
+const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const ID_LENGTH = 29;
 
 /** An id that no other answer has. */
 export function newCompletionId(): string {
-  return `chatcmpl-${crypto.randomUUID().replaceAll("-", "")}`;
+  let text = "";
+  while (text.length < ID_LENGTH) {
+    // 248 = 4 · 62: bytes from there on would favour the alphabet's first letters.
+    for (const byte of crypto.getRandomValues(new Uint8Array(ID_LENGTH))) {
+      if (byte < 248 && text.length < ID_LENGTH) text += ALPHABET[byte % ALPHABET.length];
+    }
+  }
+  return `chatcmpl-${text}`;
 }
 
 export function createChunkBuilder(head: ChunkHead): ChunkBuilder {
-  const chunk = (choices: ChatCompletionChunk["choices"], usage: CompletionUsage | null): ChatCompletionChunk => ({
+  let opened = false;
+  let completionTokens = 0;
+
+  const chunk = (choices: ChatCompletionChunkChoice[], usage: CompletionUsage | null): ChatCompletionChunk => ({
     id: head.id,
     object: "chat.completion.chunk",
     created: head.created,
     model: head.model,
     system_fingerprint: head.fingerprint,
-    ...(head.namesServiceTier && { service_tier: "default" }),
+    ...(head.serviceTier && { service_tier: head.serviceTier }),
     choices,
     ...(head.includeUsage && { usage }),
   });
   const choice = (
+    index: number,
     delta: ChatCompletionDelta,
     logprobs: ChatCompletionLogprobs | null,
-    finish: FinishReason | null = null,
-  ) => chunk([{ index: 0, delta, logprobs, finish_reason: finish }], null);
+    more: Pick<ChatCompletionChunkChoice, "finish_reason"> & { ids?: readonly number[] },
+  ) => {
+    const { ids = [], finish_reason } = more;
+    const tokenIds = head.tokenIds && ids.length > 0 ? { token_ids: [...ids] } : {};
+    return chunk([{ index, delta, logprobs, finish_reason, ...tokenIds }], null);
+  };
 
   return {
-    start() {
+    open(index, prompt) {
       const logprobs = head.logprobs ? { content: [], refusal: null } : null;
-      return choice({ role: "assistant", content: "", refusal: null }, logprobs);
+      const delta = { role: "assistant", content: "", refusal: null } as const;
+      const opening = choice(index, delta, logprobs, { finish_reason: null });
+      if (opened) return opening;
+      opened = true;
+      return {
+        ...opening,
+        ...(head.tokenIds && { prompt_token_ids: [...prompt.ids] }),
+        ...(prompt.logprobs && { prompt_logprobs: prompt.logprobs }),
+      };
     },
-    chunksOf(event) {
+    chunkOf(index, event) {
       switch (event.type) {
         case "token":
-          return [];
-        case "text":
-          return [
-            choice({ content: event.text }, head.logprobs ? { content: [...event.entries], refusal: null } : null),
-          ];
-        case "finish": {
-          const finish = choice({}, null, event.reason);
-          return head.includeUsage ? [finish, chunk([], usageOf(head, event.completionTokens))] : [finish];
+          return undefined;
+        case "text": {
+          const logprobs = head.logprobs ? { content: [...event.entries], refusal: null } : null;
+          return choice(index, { content: event.text }, logprobs, { finish_reason: null, ids: event.ids });
         }
+        case "finish":
+          completionTokens += event.completionTokens;
+          return choice(index, {}, null, { finish_reason: event.reason, ids: event.ids });
         default:
           return event satisfies never;
       }
     },
-  };
-}
-
-/** Adds up the chunks of one answer, made with `includeUsage`. */
-export function foldChunks(chunks: Iterable<ChatCompletionChunk>): ChatCompletion {
-  let head: ChatCompletionChunk | undefined;
-  let usage: CompletionUsage | undefined;
-  let finish: FinishReason | undefined;
-  let logprobs: ChatCompletionLogprobs | null = null;
-  let content = "";
-  for (const chunk of chunks) {
-    head ??= chunk;
-    usage = chunk.usage ?? usage;
-    for (const choice of chunk.choices) {
-      content += choice.delta.content ?? "";
-      finish = choice.finish_reason ?? finish;
-      if (choice.logprobs?.content) {
-        logprobs ??= { content: [], refusal: null };
-        logprobs.content?.push(...choice.logprobs.content);
-      }
-    }
-  }
-  invariant(head && usage && finish, "an answer needs a first chunk, a finish reason and usage");
-  return {
-    id: head.id,
-    object: "chat.completion",
-    created: head.created,
-    model: head.model,
-    system_fingerprint: head.system_fingerprint,
-    ...(head.service_tier && { service_tier: head.service_tier }),
-    choices: [
-      {
-        index: 0,
-        message: { role: "assistant", content, refusal: null, annotations: [] },
-        logprobs,
-        finish_reason: finish,
-      },
-    ],
-    usage,
+    usage: () => (head.includeUsage ? chunk([], usageOf(head, completionTokens)) : undefined),
   };
 }
 

@@ -1,132 +1,154 @@
-// The engine: a model that answers `chat.completions.create`, for as long as it lives. The same in a worker and in Node.
-import { parseRequest } from "../api/request.ts";
-import type { ChatCompletion, ChatCompletionChunk, ChatCompletions, RequestOptions } from "../api/types.ts";
+// The engine: models that answer `chat.completions.create`, for as long as it lives. The same in a worker and in Node.
+import { parseRequest, requestedModel } from "../api/request.ts";
+import type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletions,
+  Model,
+  Models,
+  RequestOptions,
+} from "../api/types.ts";
 import type { ControlledStream } from "../base/controlled-stream.ts";
 import { EngineError, throwIfAborted } from "../base/errors.ts";
+import { untilAbort } from "../base/until-abort.ts";
 import { answerPlain, answerStreamed, type Job } from "./answer.ts";
+import type { Stall } from "./desk.ts";
+import { createLoadedModels, type LoadedModel } from "./loaded-models.ts";
+import { createMemoryBudget, DEFAULT_MEMORY_BUDGET } from "./memory-budget.ts";
 import type { ModelInfo } from "./model-info.ts";
 import { encodePrompt } from "./prompt.ts";
-import { openSession, type Session, type SessionOptions } from "./session.ts";
+import type { OpenRuntimeHost } from "./runtime-host.ts";
+import { createScheduler } from "./scheduler.ts";
+import type { Session, SessionOptions } from "./session.ts";
 import type { RequestStats } from "./stats.ts";
 
-export interface EngineOptions extends SessionOptions {
+/** With `openModel`, the engine opens with that model loaded. */
+export interface EngineOptions extends Partial<SessionOptions> {
+  readonly openHost: OpenRuntimeHost;
+  /** Bytes of GPU memory for the keys, values and scratch of all models, beside their weights; default 1 GiB. */
+  readonly memoryBudget?: number;
   /** Gets each request's figures, once, when it ends. */
   readonly onStats?: (stats: RequestStats) => void;
+  /** A step has taken 20 s and is not done. It may still end. */
+  readonly onStall?: (stall: Stall) => void;
   /** Ends the loading. */
   readonly signal?: AbortSignal;
 }
 
-export interface Engine {
-  /** Facts about the loaded model. */
+export interface ModelOptions extends SessionOptions {
+  /** Ends the loading. */
+  readonly signal?: AbortSignal;
+}
+
+/** @typeParam Load what `load` takes: it depends on where models come from */
+export interface Engine<Load = ModelOptions> {
+  /** Facts about the model that was loaded first. @throws EngineError `model_not_loaded` when there is none */
   readonly info: ModelInfo;
   readonly chat: { readonly completions: ChatCompletions };
+  readonly models: Models;
+  /**
+   * Loads another model beside those that are there. What does not fit the memory budget is refused before it is downloaded.
+   * @throws EngineError `invalid_request` for an id that is taken, `model_malformed`, `unsupported_architecture`,
+   *   `unsupported_format`, `download_failed`, `quota_exceeded`, `out_of_memory`, `aborted`, …
+   */
+  load(options: Load): Promise<ModelInfo>;
+  /** Ends the model's calls with `model_not_loaded` and frees it. @throws EngineError `model_not_found` */
+  unload(id: string): Promise<void>;
   /** Ends every call with `disposed`, waits for their clean-up, and frees everything. */
   dispose(): Promise<void>;
 }
 
 /**
- * Loads a model and resolves when it can answer. When the device is lost, every call under way rejects with `device_lost`,
- * and the next one finds the model loaded anew.
- * @throws EngineError `webgpu_unavailable`, `model_malformed`, `unsupported_architecture`, `unsupported_format`,
- *   `download_failed`, `quota_exceeded`, `out_of_memory`, `aborted`, …
+ * Opens an engine and, if one is named, loads a model. When the device is lost, every call under way rejects with
+ * `device_lost`, and the next one finds its model loaded anew.
+ * @throws EngineError `webgpu_unavailable`, and as `Engine.load`
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const life = new AbortController();
-  const running = new Set<Promise<void>>();
-  let current: Session | undefined;
-  let opening: Promise<Session> | undefined;
-
-  /** The session, loaded anew after a loss. Callers share one loading, and no caller's abort ends it. */
-  function openShared(): Promise<Session> {
-    if (current) return Promise.resolve(current);
-    opening ??= openSession(options, life.signal)
-      .then((session) => {
-        current = session;
-        void session.lost.then((error) => drop(session, error));
-        return session;
-      })
-      .finally(() => {
-        opening = undefined;
-      });
-    return opening;
-  }
-
-  /** Ends the requests of a session that is no more. */
-  function drop(session: Session, error: EngineError): void {
-    if (current !== session) return;
-    current = undefined;
-    session.scheduler.stop(error);
-    session.dispose();
-  }
+  const { openHost, memoryBudget = DEFAULT_MEMORY_BUDGET, onStall, onStats, signal, openModel, ...first } = options;
+  const budget = createMemoryBudget(memoryBudget);
+  const models = createLoadedModels({ openHost, budget, scheduler: createScheduler(onStall) });
+  let disposed = false;
 
   function throwIfDisposed(): void {
-    if (life.signal.aborted) throw new EngineError("disposed", "This engine was disposed of. Open another one.");
-  }
-
-  /** `dispose` waits for these. */
-  function track(work: Promise<unknown>): void {
-    const settled = work.then(ignore, ignore);
-    running.add(settled);
-    void settled.then(() => running.delete(settled));
+    if (disposed) throw new EngineError("disposed", "This engine was disposed of. Open another one.");
   }
 
   async function create(
     params: unknown,
-    options: RequestOptions = {},
+    { signal: given }: RequestOptions = {},
   ): Promise<ChatCompletion | ControlledStream<ChatCompletionChunk>> {
-    const signal = options.signal ?? undefined;
+    const callSignal = given ?? undefined;
     throwIfDisposed();
-    throwIfAborted(signal);
-    const session = await openShared().catch((error) => {
+    throwIfAborted(callSignal);
+    const model = modelFor(params);
+    const request = parseRequest(params, model.limits);
+    const session = await untilAbort(model.session(), callSignal).catch((error) => {
       throwIfDisposed();
       throw error;
     });
     throwIfDisposed();
-    throwIfAborted(signal);
-    const request = parseRequest(params, { tokenizer: session.tokenizer, templateVariables: new Set() });
+    throwIfAborted(callSignal);
     const prompt = encodePrompt(session, request.messages);
-    const job: Job = { session, request, prompt, signal, onStats: (stats) => report(session, stats) };
+    const job: Job = { session, request, prompt, signal: callSignal, onStats: (stats) => report(session, stats) };
     if (!request.stream) {
       const answer = answerPlain(job);
-      track(answer);
+      model.track(answer);
       return answer;
     }
     const { stream, ended } = answerStreamed(job);
-    track(ended);
+    model.track(ended);
     return stream;
   }
 
-  function report(session: Session, stats: RequestStats): void {
-    // A step may find the device lost before the device says so itself.
-    if (stats.finish === "device_lost") drop(session, deviceLost());
-    // In a task of its own: a callback that throws is its owner's error, and no part of the answer.
-    if (options.onStats) queueMicrotask(() => options.onStats?.(stats));
+  /** A request without a usable name is checked against any model, and refused for it. */
+  function modelFor(params: unknown): LoadedModel {
+    const name = requestedModel(params);
+    const any = models.list()[0];
+    if (name === undefined && any) return any;
+    return models.find(name ?? "");
   }
 
-  const stopLoading = () => life.abort(options.signal?.reason);
-  throwIfAborted(options.signal);
-  options.signal?.addEventListener("abort", stopLoading, { once: true });
-  let { info } = await openShared().finally(() => options.signal?.removeEventListener("abort", stopLoading));
+  function report(session: Session, stats: RequestStats): void {
+    if (stats.finish === "device_lost") models.lost(session, deviceLost());
+    // In a task of its own: a callback that throws is its owner's error, and no part of the answer.
+    if (onStats) queueMicrotask(() => onStats(stats));
+  }
 
-  return {
+  const engine: Engine = {
     get info() {
-      info = current?.info ?? info;
-      return info;
+      const model = models.list()[0];
+      if (!model) throw new EngineError("model_not_loaded", "No model is loaded. Call `load` first.");
+      return model.info;
     },
     chat: { completions: { create: create as ChatCompletions["create"] } },
+    models: {
+      list: async () => ({ object: "list", data: models.list().map(describe) }),
+      retrieve: async (id) => describe(models.find(id)),
+    },
+    async load({ signal: loadSignal, ...model }) {
+      throwIfDisposed();
+      throwIfAborted(loadSignal);
+      return (await models.load(model, loadSignal)).info;
+    },
+    unload: (id) => models.unload(id),
     async dispose() {
-      life.abort();
-      current?.scheduler.stop(new EngineError("disposed", "The engine was disposed of while this call was running."));
-      await Promise.all(running);
-      await opening?.then(ignore, ignore);
-      current?.dispose();
-      current = undefined;
+      disposed = true;
+      await models.dispose(new EngineError("disposed", "The engine was disposed of while this call was running."));
     },
   };
+  try {
+    if (openModel) await engine.load({ ...first, openModel, ...(signal && { signal }) });
+    return engine;
+  } catch (error) {
+    await engine.dispose();
+    throw error;
+  }
+}
+
+function describe({ id, created }: LoadedModel): Model {
+  return { id, object: "model", created, owned_by: "ingle" };
 }
 
 function deviceLost(): EngineError<"device_lost"> {
   return new EngineError("device_lost", "The GPU was lost. The next call loads the model again.");
 }
-
-function ignore(): void {}

@@ -1,5 +1,6 @@
 // The host that does the arithmetic on WebGPU.
 import { type Device, openDevice } from "../gpu/device.ts";
+import { planMemory } from "../runtime/gpu-memory.ts";
 import { createGpuRuntime } from "../runtime/gpu-runtime.ts";
 import type { OpenRuntimeHost } from "./runtime-host.ts";
 
@@ -16,7 +17,13 @@ export function gpuHost(gpu: GPU | undefined, onDevice: (device: Device) => void
     return {
       adapter: isFallback ? `${name} (on the CPU)` : name,
       features: [...device.features],
-      createRuntime: ({ gguf, ...load }) => createGpuRuntime({ device, model: gguf, ...load }),
+      plan(spec, wish) {
+        const memory = planMemory(device, spec, wish);
+        return {
+          bytes: memory.bytes,
+          create: ({ gguf, ...load }) => createGpuRuntime({ device, model: gguf, spec, memory, ...load }),
+        };
+      },
       dispose: () => device.dispose(),
     };
   };

@@ -4,24 +4,36 @@ import type { ModelSpec } from "../model/spec.ts";
 import type { LoadProgress } from "../runtime/gpu-runtime.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
+export interface MemoryWish {
+  /** Tokens a sequence may hold; absent: what fits, at most the trained context. */
+  readonly contextLength?: number | undefined;
+  /** For keys, values and scratch together. */
+  readonly availableBytes: number;
+}
+
+/** A runtime that would fit. */
+export interface RuntimePlan {
+  /** Keys, values and scratch. */
+  readonly bytes: number;
+  /** Fetches the weights. @throws EngineError what the loading meets */
+  create(load: RuntimeLoad): Promise<Runtime>;
+}
+
 export interface RuntimeLoad {
   readonly gguf: Gguf;
-  readonly spec: ModelSpec;
-  /** Tokens a sequence may hold; absent: what the runtime finds sensible, at most the trained context. */
-  readonly contextLength?: number;
   readonly onProgress: (progress: LoadProgress) => void;
   readonly signal: AbortSignal;
 }
 
-/** A device that is open. It is used for one runtime; after a loss another host is opened. */
+/** A device that is open, for all models of an engine; after a loss another host is opened. */
 export interface RuntimeHost {
   /** For people: which adapter does the arithmetic. */
   readonly adapter: string;
   /** WebGPU features in use. */
   readonly features: readonly string[];
-  /** @throws EngineError what the loading meets */
-  createRuntime(load: RuntimeLoad): Promise<Runtime>;
-  /** Frees the device, after the runtime. */
+  /** Before anything but the header is fetched. @throws EngineError `out_of_memory`, with the numbers */
+  plan(spec: ModelSpec, wish: MemoryWish): RuntimePlan;
+  /** Frees the device, after all runtimes. */
   dispose(): void;
 }
 

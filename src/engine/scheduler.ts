@@ -1,191 +1,63 @@
-// Who may step: requests are admitted in order of arrival, one runs at a time, and each drives the runtime through its lane.
-// A lane hides what else is going on, so that batching several of them into one step will change this file alone.
-import { abortedError, throwIfAborted } from "../base/errors.ts";
+// Who steps when: all admitted requests run at once, and models take turns, step by step. What one model's step is made of
+// is its desk's affair.
+import { throwIfAborted } from "../base/errors.ts";
 import { nextTask } from "../base/event-loop.ts";
-import { invariant } from "../base/invariant.ts";
-import { PendingCalls } from "../base/pending.ts";
-import type { Row, Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
-import type { SamplingPlan } from "../sampling/plan.ts";
-import { createSampler, type Sampled, type TokenHistory } from "../sampling/sampler.ts";
-
-/** A step that takes longer than this is reported as stalled; it may still end. */
-const STALL_MS = 20_000;
-
-export interface Stall {
-  readonly stage: StepBatch["stage"];
-  readonly waitedMs: number;
-}
-
-/** One admitted request's way to the runtime. It owns a sequence. */
-export interface Lane {
-  /** Appends the prompt, in segments, and samples the token after it. */
-  prefill(ids: Int32Array, plan: SamplingPlan, history: TokenHistory): Promise<Sampled>;
-  /** Appends one token and samples the next. */
-  decode(id: number, plan: SamplingPlan, history: TokenHistory): Promise<Sampled>;
-  /** Lets others run until `reason` settles or the signal fires. The sequence stays. */
-  park(reason: Promise<unknown>): Promise<void>;
-  /** Frees the sequence and lets the next request run. Has to be called, once; later calls do nothing. */
-  release(): void;
-}
+import type { Runtime } from "../runtime/runtime.ts";
+import { createDesk, type Desk, type Lanes, type Stall } from "./desk.ts";
 
 export interface Scheduler {
-  /** A lane, when it is this request's turn. @throws EngineError `aborted`, or what `stop` was called with */
-  admit(signal: AbortSignal): Promise<Lane>;
-  /** Ends every request, waiting or running, and refuses later ones, with `error`. */
-  stop(error: unknown): void;
-  /** Requests that run, are parked, or wait. */
-  readonly size: number;
+  /**
+   * Lanes for one request, when it is its turn.
+   * @param wanted how many; it gets no more than the runtime has sequences and rows in a step
+   * @throws EngineError `aborted`, or what `stop` was called with
+   */
+  admit(runtime: Runtime, wanted: number, signal: AbortSignal): Promise<Lanes>;
+  /** Ends every request of a runtime, waiting or running, and refuses later ones, with `error`. */
+  stop(runtime: Runtime, error: unknown): void;
 }
 
-interface Turn {
-  readonly arrival: number;
-  /** Parked lanes hold a sequence already; new requests need one of `maxSequences`. */
-  readonly needsSequence: boolean;
-  take(): void;
-}
-
-export function createScheduler(runtime: Runtime, onStall: (stall: Stall) => void = () => {}): Scheduler {
-  const calls = new PendingCalls();
-  const sampler = createSampler(runtime.info.vocabSize);
-  let waiting: Turn[] = [];
-  let stopped: { error: unknown } | undefined;
+export function createScheduler(onStall: (stall: Stall) => void = () => {}): Scheduler {
+  const desks = new WeakMap<Runtime, Desk>();
+  /** Those that have lanes. */
+  const busy = new Set<Desk>();
   let running = false;
-  let arrivals = 0;
-  let openSequences = 0;
 
-  /** The earliest arrival among those that can run now. */
-  function dispatch(): void {
+  function deskOf(runtime: Runtime): Desk {
+    const desk = desks.get(runtime) ?? createDesk(runtime, { onStall, onWork: (self) => void run(self) });
+    desks.set(runtime, desk);
+    return desk;
+  }
+
+  async function run(desk: Desk): Promise<void> {
+    busy.add(desk);
     if (running) return;
-    const next = waiting
-      .filter(({ needsSequence }) => !needsSequence || openSequences < runtime.info.maxSequences)
-      .sort((a, b) => a.arrival - b.arrival)[0];
-    if (!next) return;
-    waiting = waiting.filter((turn) => turn !== next);
     running = true;
-    next.take();
-  }
-
-  async function takeTurn(arrival: number, needsSequence: boolean, signal: AbortSignal): Promise<void> {
-    throwIfAborted(signal);
-    let leave = () => {};
-    const turn = new Promise<void>((resolve, reject) => {
-      const entry = { arrival, needsSequence, take: resolve };
-      leave = () => {
-        waiting = waiting.filter((other) => other !== entry);
-        reject(abortedError(signal));
-      };
-      waiting.push(entry);
-    });
-    signal.addEventListener("abort", leave, { once: true });
-    dispatch();
-    try {
-      await calls.track(turn);
-    } finally {
-      signal.removeEventListener("abort", leave);
+    for (;;) {
+      // Whatever the last step set off has asked for its next step by then, and aborts have been seen.
+      await nextTask();
+      const next = longestWaiting();
+      if (!next) break;
+      await next.step();
     }
-  }
-
-  function endTurn(): void {
-    invariant(running, "a turn ended that nobody had");
     running = false;
-    dispatch();
   }
 
-  /** One step of one row. Nothing is submitted once an abort, a loss or the end has been seen. */
-  async function step(stage: StepBatch["stage"], row: Row, signal: AbortSignal): Promise<Float32Array | undefined> {
-    await nextTask();
-    throwIfAborted(signal);
-    if (stopped) throw stopped.error;
-    const start = performance.now();
-    const watchdog = setTimeout(() => onStall({ stage, waitedMs: performance.now() - start }), STALL_MS);
-    try {
-      const { rows } = await calls.track(runtime.step({ stage, rows: [row] }, signal));
-      return rows[0]?.logits?.[0];
-    } finally {
-      clearTimeout(watchdog);
+  function longestWaiting(): Desk | undefined {
+    let longest: Desk | undefined;
+    for (const desk of busy) {
+      if (desk.idle) busy.delete(desk);
+      else if (desk.waitingSince < (longest?.waitingSince ?? Number.POSITIVE_INFINITY)) longest = desk;
     }
-  }
-
-  function createLane(arrival: number, sequence: SequenceId, signal: AbortSignal): Lane {
-    let hasTurn = true;
-    let released = false;
-
-    async function sampleAfter(
-      stage: StepBatch["stage"],
-      ids: ArrayLike<number>,
-      plan: SamplingPlan,
-      history: TokenHistory,
-    ) {
-      const logits = await step(stage, { sequence, input: { ids }, want: { logits: true, at: "last" } }, signal);
-      invariant(logits, "the runtime gave no logits for a row that wanted them");
-      return sampler.sample(logits, plan, history);
-    }
-
-    return {
-      async prefill(ids, plan, history) {
-        const segmentLength = runtime.info.maxRows.prefill;
-        const lastStart = Math.floor((ids.length - 1) / segmentLength) * segmentLength;
-        for (let start = 0; start < lastStart; start += segmentLength) {
-          const segment = ids.subarray(start, start + segmentLength);
-          await step("prefill", { sequence, input: { ids: segment }, want: "none" }, signal);
-        }
-        return sampleAfter("prefill", ids.subarray(lastStart), plan, history);
-      },
-      decode: (id, plan, history) => sampleAfter("decode", [id], plan, history),
-      async park(reason) {
-        hasTurn = false;
-        endTurn();
-        await calls.track(untilAbort(reason, signal));
-        await takeTurn(arrival, false, signal);
-        hasTurn = true;
-      },
-      release() {
-        if (released) return;
-        released = true;
-        openSequences--;
-        runtime.free(sequence);
-        if (hasTurn) endTurn();
-        else dispatch();
-      },
-    };
+    return longest;
   }
 
   return {
-    get size() {
-      return waiting.filter(({ needsSequence }) => needsSequence).length + openSequences;
-    },
-    async admit(signal) {
+    async admit(runtime, wanted, signal) {
       throwIfAborted(signal);
-      if (stopped) throw stopped.error;
-      const arrival = arrivals++;
-      await takeTurn(arrival, true, signal);
-      try {
-        throwIfAborted(signal); // it may have fired in the moment between the turn and now
-        const sequence = runtime.open();
-        openSequences++;
-        return createLane(arrival, sequence, signal);
-      } catch (error) {
-        endTurn();
-        throw error;
-      }
+      return deskOf(runtime).admit(wanted, signal);
     },
-    stop(error) {
-      stopped ??= { error };
-      waiting = [];
-      calls.fail(error);
+    stop(runtime, error) {
+      deskOf(runtime).stop(error);
     },
   };
-}
-
-/** Settles with `reason`, or when the signal fires: the next step then throws. */
-function untilAbort(reason: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    if (signal.aborted) return resolve();
-    signal.addEventListener("abort", done, { once: true });
-    reason.then(done, done);
-  });
 }

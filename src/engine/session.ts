@@ -1,42 +1,56 @@
-// A loaded model: its files read once, its runtime on a device, its language side. Lost with the device, then loaded anew.
+// A loaded model: its files read once, its runtime on the engine's device, its language side. Lost with the device, then
+// loaded anew.
 
 import { EngineError } from "../base/errors.ts";
 import { type ChatTemplate, createTemplate } from "../chat/template.ts";
 import { readModel } from "../gguf/model-file.ts";
 import { specOf } from "../model/architectures/index.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { createTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import { type ModelInfo, modelInfo } from "./model-info.ts";
 import type { OpenModel } from "./model-opener.ts";
 import { createProgress, type ProgressEvent } from "./progress.ts";
-import type { OpenRuntimeHost } from "./runtime-host.ts";
-import { createScheduler, type Scheduler, type Stall } from "./scheduler.ts";
+import type { RuntimeHost } from "./runtime-host.ts";
+import type { Scheduler } from "./scheduler.ts";
 
 export interface SessionOptions {
   readonly openModel: OpenModel;
-  readonly openHost: OpenRuntimeHost;
-  readonly modelId?: string;
+  /** What requests call the model; default: the file's own name for it. */
+  readonly id?: string;
+  /** Tokens that prompt and answer may have together; default: what the model was trained for, if the memory budget allows. */
   readonly contextLength?: number;
   readonly onProgress?: (event: ProgressEvent) => void;
-  readonly onStall?: (stall: Stall) => void;
+}
+
+/** What all models of an engine share. */
+export interface EngineParts {
+  readonly host: RuntimeHost;
+  readonly budget: MemoryBudget;
+  readonly scheduler: Scheduler;
 }
 
 export interface Session {
   readonly info: ModelInfo;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
+  readonly runtime: Runtime;
   readonly scheduler: Scheduler;
-  readonly lost: Promise<EngineError>;
+  /** Frees it, after its requests have ended. */
   dispose(): void;
 }
 
 /**
- * Device first, then the header, then the weights: what cannot run is refused before it is downloaded.
+ * The header first, then the memory, then the weights: what cannot run is refused before it is downloaded.
  * @throws EngineError of every kind that loading can meet; nothing stays allocated
  */
-export async function openSession(options: SessionOptions, signal: AbortSignal): Promise<Session> {
+export async function openSession(
+  options: SessionOptions,
+  { host, budget, scheduler }: EngineParts,
+  signal: AbortSignal,
+): Promise<Session> {
   const report = createProgress(options.onProgress);
-  const host = await options.openHost();
-  const cleanUp: (() => void)[] = [() => host.dispose()];
+  const cleanUp: (() => void)[] = [];
   try {
     const model = await options.openModel(({ phase, bytes, total }) => report(phase, bytes, total), signal);
     cleanUp.unshift(() => model.close());
@@ -45,29 +59,33 @@ export async function openSession(options: SessionOptions, signal: AbortSignal):
     const tokenizer = createTokenizer(gguf.metadata);
     requireSameVocabulary(tokenizer.vocabSize, spec.vocabSize);
     const template = templateOf(gguf.metadata.string("tokenizer.chat_template"), tokenizer);
+    const { contextLength } = options;
+    // A model that names no context takes at most half of what is left, so that another one can come.
+    const availableBytes = contextLength === undefined ? Math.floor(budget.freeBytes / 2) : budget.freeBytes;
+    const plan = host.plan(spec, { contextLength, availableBytes });
+    const giveBack = budget.take(plan.bytes);
+    cleanUp.unshift(giveBack);
     model.startBody();
-    const runtime = await host.createRuntime({
+    const runtime = await plan.create({
       gguf,
-      spec,
-      ...(options.contextLength !== undefined && { contextLength: options.contextLength }),
       onProgress: ({ phase, bytes, total }) => report(phase, bytes, total),
       signal,
     });
     cleanUp.unshift(() => runtime.dispose());
     const notes = await model.finish(signal);
     const identity = await model.identity();
-    const info = await modelInfo({ id: options.modelId, gguf, tokenizer, template, runtime, host, identity, notes });
+    const info = await modelInfo({ id: options.id, gguf, tokenizer, template, runtime, host, identity, notes });
     model.close();
     report("ready", info.fileBytes, info.fileBytes);
     return {
       info,
       tokenizer,
       template,
-      scheduler: createScheduler(runtime, options.onStall),
-      lost: runtime.lost,
+      runtime,
+      scheduler,
       dispose() {
         runtime.dispose();
-        host.dispose();
+        giveBack();
       },
     };
   } catch (error) {

@@ -1,5 +1,6 @@
 // The figures of one request: measured here once, read by the demo, the command line and the bench alike.
 import type { ErrorCode } from "../base/errors.ts";
+import type { GenerationEvent } from "./generate.ts";
 
 /** Durations are in milliseconds; those that were not reached are 0. */
 export interface RequestStats {
@@ -8,7 +9,7 @@ export interface RequestStats {
   readonly promptTokens: number;
   /** Prompt tokens that needed no prefill. */
   readonly cachedTokens: number;
-  /** Without the end-of-turn token. */
+  /** Of all choices, without the tokens that end them. */
   readonly completionTokens: number;
   /** Until the request was admitted. */
   readonly queuedMs: number;
@@ -24,8 +25,7 @@ export interface RequestStats {
 
 export interface Stopwatch {
   admitted(): void;
-  token(): void;
-  finished(completionTokens: number): void;
+  saw(event: GenerationEvent): void;
   stats(finish: RequestStats["finish"]): RequestStats;
 }
 
@@ -33,18 +33,15 @@ export function createStopwatch(id: string, promptTokens: number): Stopwatch {
   const start = performance.now();
   let admittedAt: number | undefined;
   let firstTokenAt: number | undefined;
-  let sampled = 0;
-  let completionTokens: number | undefined;
+  let completionTokens = 0;
   return {
     admitted: () => {
       admittedAt = performance.now();
     },
-    token: () => {
+    saw(event) {
+      if (event.type !== "token") return;
       firstTokenAt ??= performance.now();
-      sampled++;
-    },
-    finished: (count) => {
-      completionTokens = count;
+      if (event.counts) completionTokens++;
     },
     stats(finish) {
       const end = performance.now();
@@ -52,7 +49,7 @@ export function createStopwatch(id: string, promptTokens: number): Stopwatch {
         id,
         promptTokens,
         cachedTokens: 0,
-        completionTokens: completionTokens ?? sampled,
+        completionTokens,
         queuedMs: (admittedAt ?? end) - start,
         prefillMs: admittedAt === undefined || firstTokenAt === undefined ? 0 : firstTokenAt - admittedAt,
         firstTokenMs: firstTokenAt === undefined ? 0 : firstTokenAt - start,

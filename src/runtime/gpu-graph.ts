@@ -198,7 +198,7 @@ async function attentionOperations(compiler: Compiler, op: AttentionOp): Promise
     const buffers = { step: state.step, queries, kv, rows, pages, output };
     return [await compiler.prepare(attentionPrefill, { label, buffers, params, overrides })];
   }
-  const maxChunks = decodeChunks(state.sizes.contextLength);
+  const maxChunks = decodeChunks(state.memory.contextLength);
   const partials = state.partials;
   return allEnded([
     compiler.prepare(attentionDecode, {

@@ -10,22 +10,26 @@ import { buildGraph } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import { allocateWeights } from "../model/weights.ts";
 import { type CompiledGraph, compileGraph } from "./gpu-graph.ts";
-import { allocateState, type GpuState, KV_FORMAT, type KvPlan, planKv } from "./gpu-state.ts";
+import {
+  KV_FORMAT,
+  type KvPlan,
+  LOGIT_ROWS,
+  type MemoryPlan,
+  type MemoryRequest,
+  planMemory,
+  READS_IN_FLIGHT,
+} from "./gpu-memory.ts";
+import { allocateState, type GpuState } from "./gpu-state.ts";
 import { createKvPages, type PageCopy } from "./kv-pages.ts";
 import type { Runtime, RuntimeInfo, SequenceId, StepBatch, StepId, StepResult } from "./runtime.ts";
 import { dealLogits, planStep, type StepPlan } from "./step-plan.ts";
 
-export interface GpuRuntimeOptions {
+export interface GpuRuntimeOptions extends MemoryRequest {
   readonly device: Device;
   readonly model: Gguf;
   readonly spec: ModelSpec;
-  /** Most tokens in a sequence; default: the model's, or what `kvBytes` holds if that is less. */
-  readonly contextLength?: number | undefined;
-  /** Tokens in one prefill step, that is between two looks at the abort signal. */
-  readonly prefillRows?: number | undefined;
-  /** Memory for keys and values of all sequences; default 512 MiB. */
-  readonly kvBytes?: number | undefined;
-  readonly maxSequences?: number | undefined;
+  /** What was planned before; absent: planned now, by the request's own numbers. */
+  readonly memory?: MemoryPlan | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -37,14 +41,6 @@ export interface LoadProgress {
   readonly total: number;
 }
 
-const DECODE_ROWS = 16; // what the mat-vec family is for
-const PREFILL_ROWS = 256; // a few ms on a laptop GPU
-const FALLBACK_PREFILL_ROWS = 32; // a CPU adapter takes a second or two for them, and the stop button waits as long
-const MAX_SEQUENCES = 16;
-/** Rows of logits held at once: a step that wants more runs its head several times. */
-const LOGIT_ROWS = 16;
-const READS_IN_FLIGHT = 2;
-
 /**
  * Loads the weights and compiles every operation.
  * @throws EngineError `out_of_memory`, `device_lost`, `aborted`, `unsupported_format`, and what the model's source throws
@@ -52,12 +48,8 @@ const READS_IN_FLIGHT = 2;
 export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runtime> {
   const { device, model, spec, onProgress, signal } = options;
   throwIfAborted(signal);
-  const maxRows = {
-    prefill: options.prefillRows ?? (device.adapter.isFallback ? FALLBACK_PREFILL_ROWS : PREFILL_ROWS),
-    decode: DECODE_ROWS,
-  };
-  const maxSequences = options.maxSequences ?? MAX_SEQUENCES;
-  const kvPlan = planKv(device, spec, options);
+  const memory = options.memory ?? planMemory(device, spec, options);
+  const { maxRows, maxSequences, contextLength } = memory;
   const graphs = [buildGraph(spec, "prefill"), buildGraph(spec, "decode")] as const;
   const cleanups: (() => void)[] = [];
   const release = () => {
@@ -67,16 +59,9 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
   try {
     const weights = await allocateWeights(device, model, graphs);
     cleanups.push(weights.free);
-    const rows = Math.max(maxRows.prefill, maxRows.decode);
-    const state = await allocateState(device, spec, graphs, kvPlan, {
-      rows,
-      decodeRows: maxRows.decode,
-      logitRows: LOGIT_ROWS,
-      maxSequences,
-      contextLength: kvPlan.contextLength,
-    });
+    const state = await allocateState(device, spec, memory);
     cleanups.push(state.free);
-    const readback = await createReadback(device, LOGIT_ROWS * spec.vocabSize * 4, READS_IN_FLIGHT);
+    const readback = await createReadback(device, memory.scratch.readback, READS_IN_FLIGHT);
     cleanups.push(readback.dispose);
 
     await weights.stream((bytes) => onProgress?.({ phase: "upload", bytes, total: weights.fileBytes }), signal);
@@ -95,7 +80,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
     const stages = { prefill: prefill!, decode: decode! };
     const info: RuntimeInfo = {
       vocabSize: spec.vocabSize,
-      contextLength: kvPlan.contextLength,
+      contextLength,
       maxSequences,
       maxRows,
       samplingSteps: [],
@@ -106,7 +91,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
         kv: KV_FORMAT,
       },
     };
-    return assemble(device, info, kvPlan, { state, readback, stages, release });
+    return assemble(device, info, memory.kv, { state, readback, stages, release });
   } catch (error) {
     release();
     throw error;

@@ -37,3 +37,13 @@ export function topLogprobs(logits: Float32Array, count: number, logSum: number)
   }
   return best.map((token) => ({ token, logprob: logprobOf(logits[token]!, logSum) }));
 }
+
+export function tokenLogprobs(logits: Float32Array, token: number, count: number) {
+  let max = -Infinity;
+  for (const logit of logits) max = Math.max(max, logit);
+  const logSum = logSumExp(logits, max);
+  let rank = 1;
+  for (let other = 0; other < logits.length; other++)
+    if (logits[other]! > logits[token]! || (logits[other] === logits[token] && other < token)) rank++;
+  return { logprob: logprobOf(logits[token]!, logSum), rank, top: topLogprobs(logits, count, logSum) };
+}

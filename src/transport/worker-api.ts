@@ -1,20 +1,27 @@
 // What the page and the engine's worker say to each other: the calls, and the events that come back on a port.
+import type { ModelList } from "../api/types.ts";
+import type { Stall } from "../engine/desk.ts";
 import type { ModelInfo } from "../engine/model-info.ts";
 import type { ProgressEvent } from "../engine/progress.ts";
-import type { Stall } from "../engine/scheduler.ts";
 import type { RequestStats } from "../engine/stats.ts";
 import type { ModelFile } from "./model-files.ts";
 
+export interface OpenOptions {
+  /** Bytes of GPU memory for the keys, values and scratch of all models, beside their weights; default 1 GiB. */
+  readonly memoryBudget?: number;
+}
+
 export interface LoadOptions {
+  /** What requests call the model; default: the file's own name for it. */
+  readonly id?: string;
+  /** Tokens that prompt and answer may have together; default: what the model was trained for, if the memory budget allows. */
   readonly contextLength?: number;
-  readonly modelId?: string;
   /** Published SHA-256 of the one file at a URL, 64 hexadecimal digits: another file is refused with `integrity_mismatch`. */
   readonly sha256?: string;
 }
 
-/** Sent on the `events` port of `load`. */
-export type WorkerEvent =
-  | { readonly type: "progress"; readonly progress: ProgressEvent }
+/** Sent on the port of `open`. */
+export type EngineEvent =
   | { readonly type: "stats"; readonly stats: RequestStats }
   | { readonly type: "stall"; readonly stall: Stall };
 
@@ -22,11 +29,31 @@ export type WorkerEvent =
 export interface WorkerApi {
   /** Holds the Web Lock of this name until the worker dies: its release is the only prompt sign of that. */
   hold(lockName: string): Promise<void>;
-  load(files: readonly ModelFile[], options: LoadOptions, events: MessagePort, signal: AbortSignal): Promise<ModelInfo>;
+  /** Before all others, once. `events` gets EngineEvents. */
+  open(options: OpenOptions, events: MessagePort): Promise<void>;
+  /** @param progress gets ProgressEvents, also when the model is loaded again after a loss */
+  load(
+    files: readonly ModelFile[],
+    options: LoadOptions,
+    progress: MessagePort,
+    signal: AbortSignal,
+  ): Promise<ModelInfo>;
+  unload(id: string): Promise<void>;
+  listModels(): Promise<ModelList>;
   /** Resolves to a completion, or for a streamed one to an iterable of chunks. */
   create(params: unknown, signal: AbortSignal): Promise<unknown>;
   dispose(): Promise<void>;
 }
 
+export type ProgressMessage = ProgressEvent;
+
 /** All of them, and nothing else is reachable. */
-export const WORKER_METHODS: readonly (keyof WorkerApi)[] = ["hold", "load", "create", "dispose"];
+export const WORKER_METHODS: readonly (keyof WorkerApi)[] = [
+  "hold",
+  "open",
+  "load",
+  "unload",
+  "listModels",
+  "create",
+  "dispose",
+];

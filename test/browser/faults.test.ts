@@ -15,7 +15,7 @@ describe.skipIf(!hasBrowser)("faults", () => {
     page.setDefaultTimeout(LOAD_TIMEOUT_MS);
     await page.waitForFunction(() => globalThis.ingle !== undefined);
     await page.evaluate(async () => {
-      const engine = await globalThis.ingle.createEngine({ model: "/fixtures/tiny.gguf" });
+      const engine = await globalThis.ingle.createEngine({ id: "tiny", model: "/fixtures/tiny.gguf" });
       const ask = (maxTokens: number, signal?: AbortSignal) =>
         engine.chat.completions.create(
           {
@@ -109,7 +109,7 @@ describe.skipIf(!hasBrowser)("faults", () => {
     const { page } = await openPage(stage.context, `${stage.site.url}page/`);
     await page.waitForFunction(() => globalThis.ingle !== undefined);
     const code = await page.evaluate(() =>
-      globalThis.ingle.codeOf(() => globalThis.ingle.createEngine({ model: "/fixtures/tiny.gguf" })),
+      globalThis.ingle.codeOf(() => globalThis.ingle.createEngine({ id: "tiny", model: "/fixtures/tiny.gguf" })),
     );
     expect(code).toBe("worker_crashed");
   });

@@ -25,7 +25,7 @@ describe.skipIf(!hasBrowser)("loading", () => {
       async ({ model, options }) => {
         const events: ProgressEvent[] = [];
         const onProgress = (event: ProgressEvent) => events.push(event);
-        const engine = await globalThis.ingle.createEngine({ model, onProgress, ...options });
+        const engine = await globalThis.ingle.createEngine({ id: "tiny", model, onProgress, ...options });
         await engine.chat.completions.create({
           model: "tiny",
           messages: [{ role: "user", content: "hello" }],

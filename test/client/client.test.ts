@@ -1,8 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import type { ChatCompletionChunk } from "../../src/api/types.ts";
 import { nextTask } from "../../src/base/event-loop.ts";
-import { type CreateEngineOptions, createEngine } from "../../src/client.ts";
-import type { Engine } from "../../src/engine/engine.ts";
+import { type CreateEngineOptions, createEngine, type Engine } from "../../src/client.ts";
 import { gpuHost } from "../../src/engine/gpu-host.ts";
 import type { ProgressEvent } from "../../src/engine/progress.ts";
 import type { RequestStats } from "../../src/engine/stats.ts";
@@ -41,7 +40,7 @@ async function start(scripts: Script[] = [{}], options: Partial<CreateEngineOpti
     workers.push(made);
     return made.worker;
   };
-  const engine = await createEngine({ model: FILE, worker, ...options });
+  const engine = await createEngine({ id: "tiny", model: FILE, worker, ...options });
   open.push(engine);
   return { engine, workers, runtimes: host.runtimes };
 }
@@ -55,7 +54,7 @@ test("plain and streamed answers come through the worker, and are the same", asy
   expect(stream.controller).toBeInstanceOf(AbortController);
   for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? "";
   expect(text).toBe("Hello");
-  expect(engine.info).toMatchObject({ architecture: "llama", id: "tiny llama" });
+  expect(engine.info).toMatchObject({ architecture: "llama", id: "tiny", name: "tiny llama" });
 });
 
 test("a model comes as a file, as a source of the page's own, or in parts", async () => {
@@ -213,7 +212,7 @@ test("an abort ends the loading and its worker", async () => {
 
 test.each([
   ["contextLength", { contextLength: 1.5 }],
-  ["modelId", { modelId: 7 as unknown as string }],
+  ["id", { id: 7 as unknown as string }],
   ["sha256", { sha256: "abc" }],
   ["sha256", { sha256: "a".repeat(64) }], // of a file that the user chose: nobody published one
 ])("a nonsensical %s is refused by name: %j", async (param, options) => {

@@ -15,10 +15,17 @@ function openReference(prefillRows = 256): Promise<Engine> {
   const host: RuntimeHost = {
     adapter: "reference",
     features: [],
-    createRuntime: ({ gguf, spec, signal }) => createReferenceRuntime({ model: gguf, spec, signal, prefillRows }),
+    plan: (spec) => ({
+      bytes: 0,
+      create: ({ gguf, signal }) => createReferenceRuntime({ model: gguf, spec, signal, prefillRows }),
+    }),
     dispose: () => {},
   };
-  return openEngine({ openModel: modelAtHand({ files: [memorySource(MODEL)] }), openHost: async () => host });
+  return openEngine({
+    id: "tiny",
+    openModel: modelAtHand({ files: [memorySource(MODEL)] }),
+    openHost: async () => host,
+  });
 }
 
 async function streamText(engine: Engine, params: object): Promise<string> {

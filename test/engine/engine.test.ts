@@ -214,7 +214,10 @@ test("dispose rejects what runs with disposed, frees everything, and every later
   const { engine, runtime } = await openScripted(ENDLESS);
   const running = engine.chat.completions.create(BASE);
   const stream = await engine.chat.completions.create(STREAM);
-  const ends = Promise.allSettled([running, stream[Symbol.asyncIterator]().next()]);
+  const read = async () => {
+    for await (const _ of stream);
+  };
+  const ends = Promise.allSettled([running, read()]);
   await turns(5);
   await engine.dispose();
   const submitted = runtime.steps.length;
@@ -249,7 +252,7 @@ test("figures come once for each request, with how it ended", async () => {
 
 test("loading reports ready last, and says what was loaded", async () => {
   const events: ProgressEvent[] = [];
-  const { engine } = await openScripted({}, { onProgress: (event) => events.push(event), modelId: "my-model" });
+  const { engine } = await openScripted({}, { onProgress: (event) => events.push(event), id: "my-model" });
   expect(events.at(-1)).toMatchObject({ phase: "ready", bytes: MODEL.byteLength, total: MODEL.byteLength });
   expect(engine.info).toMatchObject({
     id: "my-model",
@@ -260,7 +263,7 @@ test("loading reports ready last, and says what was loaded", async () => {
     tokenizer: "gpt2 / gpt-2",
     fileBytes: MODEL.byteLength,
   });
-  const { model, system_fingerprint } = await engine.chat.completions.create(BASE);
+  const { model, system_fingerprint } = await engine.chat.completions.create({ ...BASE, model: "my-model" });
   expect([model, system_fingerprint]).toEqual(["my-model", engine.info.fingerprint]);
 });
 
@@ -278,6 +281,7 @@ test("the fingerprint names the weights: a flipped bit changes it, a second load
 test("a split model loads from its parts in any order", async () => {
   const files = tinySplitModel(3, { tokenizer: true, layerCount: 1 }).map((bytes) => memorySource(bytes));
   const engine = await openEngine({
+    id: "tiny",
     openModel: modelAtHand({ files: files.reverse() }),
     openHost: scriptedHost({}).open,
   });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ChatCompletionChunk, ChatCompletionCreateParams } from "../../src/api/types.ts";
-import { foldChunks } from "../../src/engine/chunks.ts";
+import { foldChunks } from "../../src/engine/fold.ts";
 import { openScripted, type Script, scattered, TOKENIZER } from "./scripted-runtime.ts";
 
 const BASE = { model: "tiny", messages: [{ role: "user" as const, content: "Hi" }], temperature: 0 };

@@ -62,16 +62,31 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
     lose = resolve;
   });
 
+  function add(sequence: { ids: number[]; promptLength: number }): SequenceId {
+    const id = opened++ as SequenceId;
+    sequences.set(id, sequence);
+    return id;
+  }
+
+  function find(id: SequenceId) {
+    const found = sequences.get(id);
+    if (!found) throw new Error(`sequence ${id} is not open`);
+    return found;
+  }
+
   async function step(batch: StepBatch): Promise<StepResult> {
     const index = steps.push(batch) - 1;
     await script.beforeStep?.(index, batch);
     const rows = batch.rows.map((row) => {
-      const sequence = sequences.get(row.sequence);
-      if (!sequence || !("ids" in row.input)) throw new Error("a row of no open sequence, or without ids");
+      const sequence = find(row.sequence);
+      if (!("ids" in row.input)) throw new Error("a row without ids");
       const ids = Array.from(row.input.ids);
       sequence.ids.push(...ids);
+      const before = sequence.ids.length - ids.length;
       if (batch.stage === "prefill") sequence.promptLength += ids.length;
-      return row.want === "none" ? {} : { logits: [logits(sequence.ids, sequence.promptLength)] };
+      if (typeof row.want === "string") return {};
+      const ends = row.want.at === "all" ? ids.map((_, index) => before + index + 1) : [sequence.ids.length];
+      return { logits: ends.map((end) => logits(sequence.ids.slice(0, end), sequence.promptLength)) };
     });
     return { step: index as StepId, rows };
   }
@@ -94,15 +109,19 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
     get disposed() {
       return disposed;
     },
-    open() {
-      const id = opened++ as SequenceId;
-      sequences.set(id, { ids: [], promptLength: 0 });
-      return id;
-    },
+    open: () => add({ ids: [], promptLength: 0 }),
     match: () => Promise.reject(new EngineError("unsupported_parameter", "no match here")),
     step,
-    fork: () => Promise.reject(new EngineError("unsupported_parameter", "no fork here")),
-    rewind: () => Promise.reject(new EngineError("unsupported_parameter", "no rewind here")),
+    async fork(sequence) {
+      const { ids, promptLength } = find(sequence);
+      return add({ ids: [...ids], promptLength });
+    },
+    async rewind(sequence, length) {
+      const found = find(sequence);
+      found.ids.length = length;
+      found.promptLength = Math.min(found.promptLength, length);
+      return length;
+    },
     free: (sequence) => void sequences.delete(sequence),
     dispose() {
       disposed = true;
@@ -117,11 +136,14 @@ export function scriptedHost(...scripts: Script[]) {
   const open = async (): Promise<RuntimeHost> => ({
     adapter: "script",
     features: [],
-    async createRuntime() {
-      const runtime = createScriptedRuntime(scripts[Math.min(runtimes.length, scripts.length - 1)] ?? {});
-      runtimes.push(runtime);
-      return runtime;
-    },
+    plan: () => ({
+      bytes: 0,
+      async create() {
+        const runtime = createScriptedRuntime(scripts[Math.min(runtimes.length, scripts.length - 1)] ?? {});
+        runtimes.push(runtime);
+        return runtime;
+      },
+    }),
     dispose() {},
   });
   return { open, runtimes };
@@ -131,6 +153,6 @@ export function scriptedHost(...scripts: Script[]) {
 export async function openScripted(script: Script | readonly Script[] = {}, options: Partial<EngineOptions> = {}) {
   const host = scriptedHost(...(Array.isArray(script) ? (script as readonly Script[]) : [script as Script]));
   const openModel = modelAtHand({ files: [memorySource(MODEL, "tiny.gguf")] });
-  const engine = await openEngine({ openModel, openHost: host.open, ...options });
+  const engine = await openEngine({ id: "tiny", openModel, openHost: host.open, ...options });
   return { engine, runtimes: host.runtimes, runtime: host.runtimes[0] as ScriptedRuntime };
 }

@@ -14,7 +14,7 @@ const BASE = { model: "tiny", messages: [{ role: "user" as const, content: "Hi" 
 async function open(adapter: TestAdapter) {
   const devices: Device[] = [];
   const openHost = gpuHost(await adapter.gpu(), (device) => devices.push(device));
-  const engine = await openEngine({ openModel: modelAtHand({ files: [memorySource(MODEL)] }), openHost });
+  const engine = await openEngine({ id: "tiny", openModel: modelAtHand({ files: [memorySource(MODEL)] }), openHost });
   return { engine, devices };
 }
 
@@ -59,7 +59,7 @@ describeAdapters("engine", (adapter) => {
   test("an answer runs to the last position of the context; a prompt that leaves no position is refused", async () => {
     const openHost = gpuHost(await adapter.gpu());
     const openModel = modelAtHand({ files: [memorySource(MODEL)] });
-    const engine = await openEngine({ openModel, openHost, contextLength: 100 });
+    const engine = await openEngine({ id: "tiny", openModel, openHost, contextLength: 100 });
     const forced = { [3 + "!".charCodeAt(0)]: 100 }; // one token that never ends: the byte tokens follow three control tokens
     const ask = (length: number) =>
       engine.chat.completions.create({

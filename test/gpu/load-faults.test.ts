@@ -4,6 +4,7 @@ import { EngineError } from "../../src/base/errors.ts";
 import { readModel } from "../../src/gguf/model-file.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import { specOf } from "../../src/model/architectures/index.ts";
+import { planMemory } from "../../src/runtime/gpu-memory.ts";
 import { createGpuRuntime, type GpuRuntimeOptions, type LoadProgress } from "../../src/runtime/gpu-runtime.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { type ByteSource, memorySource } from "../../src/storage/byte-source.ts";
@@ -54,7 +55,8 @@ describeAdapters("a load that fails", (adapter) => {
     const model = await readModel({ files: [{ ...whole, read }] });
     const headerReads = reads.splice(0);
     const spec = specOf(model);
-    const loading = (kvBytes?: number) => createGpuRuntime({ device, model, spec, contextLength: 64, kvBytes });
+    const loading = (availableBytes?: number) =>
+      createGpuRuntime({ device, model, spec, contextLength: 64, availableBytes });
     await expect(loading(1)).rejects.toMatchObject({ code: "out_of_memory" });
     expect(reads).toEqual([]);
     (await loading()).dispose();
@@ -132,16 +134,28 @@ describeAdapters("a load that fails", (adapter) => {
     expect(device.buffers.heldBytes).toBe(0);
   });
 
-  test("for want of KV memory says so before anything is allocated; a context that was not asked for shrinks", async () => {
+  test("for want of memory says so before anything is allocated; a context that was not asked for shrinks", async () => {
     const device = await adapter.open();
     const page = 2 * 2 * 64 * 32 * 2; // keys and values of 2 heads, 64 positions, 32 dimensions, in f16; one layer
-    await expect(load(device, { contextLength: 129, kvBytes: 2 * page })).rejects.toMatchObject({
+    const spec = specOf(await readModel({ files: [memorySource(MODEL)] }));
+    const { scratch, bytes, kv } = planMemory(device, spec, { contextLength: 129, prefillRows: 16 });
+    expect(kv.pageBytes).toBe(page);
+    const scratchBytes = bytes - kv.pageCount * page;
+    expect(scratchBytes).toBeGreaterThan(2 * scratch.readback);
+    const availableBytes = scratchBytes + 2 * page;
+    await expect(load(device, { contextLength: 129, availableBytes })).rejects.toMatchObject({
       code: "out_of_memory",
-      details: { requestedBytes: 3 * page },
+      details: { requestedBytes: scratchBytes + 3 * page },
     });
     expect(device.buffers.heldBytes).toBe(0);
-    const shrunk = await load(device, { kvBytes: 2 * page });
-    expect(shrunk.info.contextLength).toBe(128);
+    const exact = await load(device, { contextLength: 128, availableBytes });
+    expect(exact.info.contextLength).toBe(128);
+    const long = { ...spec, contextLength: 4096 };
+    const least = planMemory(device, long, { contextLength: 512 });
+    const { contextLength } = planMemory(device, long, { availableBytes: least.bytes + 300_000 });
+    expect(contextLength).toBeGreaterThanOrEqual(512);
+    expect(contextLength).toBeLessThan(4096);
+    expect(() => planMemory(device, long, { availableBytes: 8 * page })).toThrow(/context of 512 tokens/);
     const wide = await load(device, { contextLength: 1e9 });
     expect(wide.info.contextLength).toBe(256); // the model's own
     device.dispose();

@@ -31,6 +31,7 @@ describeAdapters("numeric_fault", (adapter) => {
     async (_, half) => {
       const openHost = gpuHost(await adapter.gpu());
       const engine = await openEngine({
+        id: "tiny",
         openModel: modelAtHand({ files: [memorySource(modelWithScale(half))] }),
         openHost,
       });

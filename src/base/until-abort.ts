@@ -1,0 +1,13 @@
+// A call that its caller may leave before it has settled.
+import { abortedError } from "./errors.ts";
+
+/** Settles as `call` does, or rejects with `aborted` at once when the signal fires. */
+export function untilAbort<T>(call: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return call;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(abortedError(signal));
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    call.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -1,0 +1,245 @@
+// One model's desk in the scheduler: requests are admitted in order of arrival while there are sequences for them, and from
+// then on share steps. Decode rows go together, segments of prompts in between. When pages of keys and values run out, the
+// latest lane gives its own away and is fed again later, token for token as before.
+import { abortedError, isEngineError, throwIfAborted } from "../base/errors.ts";
+import { invariant } from "../base/invariant.ts";
+import { PendingCalls } from "../base/pending.ts";
+import type { Row, Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
+import { createSampler } from "../sampling/sampler.ts";
+import {
+  byReadinessToYield,
+  createLane,
+  createTrack,
+  cutTo,
+  type Lane,
+  type LaneKeeper,
+  type NextRow,
+  nextRow,
+  type Track,
+} from "./lane.ts";
+import { createTurnstile } from "./turnstile.ts";
+
+/** A step that takes longer than this is reported as stalled; it may still end. */
+const STALL_MS = 20_000;
+
+export interface Stall {
+  readonly stage: StepBatch["stage"];
+  readonly waitedMs: number;
+}
+
+/** One request's lanes. */
+export interface Lanes {
+  /** How many there may be, `first` included. */
+  readonly width: number;
+  readonly first: Lane;
+  /** A lane that holds what `first` holds: after its prefill, before its first decode. */
+  fork(): Promise<Lane>;
+  /** Frees all that is still held. Has to be called, once. */
+  release(): void;
+}
+
+export interface Desk {
+  /** No lane is open. */
+  readonly idle: boolean;
+  /** The ticket of the lane that has waited longest for a step; infinite when none waits. */
+  readonly waitingSince: number;
+  /** As Scheduler.admit. */
+  admit(wanted: number, signal: AbortSignal): Promise<Lanes>;
+  /** Computes the next step and hands out what it brings. Never rejects: what fails are the lanes in it. */
+  step(): Promise<void>;
+  stop(error: unknown): void;
+}
+
+export interface DeskEvents {
+  readonly onStall: (stall: Stall) => void;
+  /** A lane waits for a step. */
+  readonly onWork: (desk: Desk) => void;
+}
+
+let arrivals = 0;
+let tickets = 0;
+
+export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): Desk {
+  const { maxRows, maxSequences } = runtime.info;
+  const turnstile = createTurnstile(maxSequences);
+  const calls = new PendingCalls();
+  const tracks = new Set<Track>();
+  let stopped: { readonly error: unknown } | undefined;
+  let lastStage: StepBatch["stage"] = "decode";
+
+  const keeper: LaneKeeper = {
+    sampler: createSampler(runtime.info.vocabSize),
+    newTicket: () => tickets++,
+    stopped: () => stopped,
+    untilStopped: (promise) => calls.track(promise),
+    wake: () => onWork(desk),
+    memoryEased() {
+      const [next] = [...tracks].filter(({ suspended }) => suspended).sort((a, b) => byReadinessToYield(b, a));
+      if (!next) return;
+      next.suspended = false;
+      onWork(desk);
+    },
+    released(track) {
+      tracks.delete(track);
+      turnstile.leave(1);
+      keeper.memoryEased();
+    },
+  };
+
+  function ready(): Track[] {
+    return [...tracks]
+      .filter(({ waiting, suspended }) => waiting && !suspended)
+      .sort((a, b) => a.waiting!.ticket - b.waiting!.ticket);
+  }
+
+  /** A segment of the earliest prompt, or a token of as many answers as fit: in turns where both wait. */
+  function nextRows(): NextRow[] {
+    const waiting = ready();
+    const decodes = waiting.filter(({ held, prompt }) => held >= prompt.length);
+    const [prefill] = waiting.filter(({ held, prompt }) => held < prompt.length).sort((a, b) => a.arrival - b.arrival);
+    if (prefill && (decodes.length === 0 || lastStage === "decode")) return [nextRow(prefill, 0)];
+    const rows: NextRow[] = [];
+    for (let room = maxRows.decode; room > 0 && decodes.length > 0; ) {
+      const row = nextRow(decodes.shift()!, room);
+      rows.push(row);
+      room -= row.ids.length;
+    }
+    return rows;
+  }
+
+  async function compute(rows: readonly NextRow[]): Promise<readonly (readonly Float32Array[])[]> {
+    const stage = rows[0]!.stage;
+    lastStage = stage;
+    const start = performance.now();
+    const watchdog = setTimeout(() => onStall({ stage, waitedMs: performance.now() - start }), STALL_MS);
+    try {
+      // A lane's abort ends only a step that is for it alone.
+      const signal = rows.length === 1 ? rows[0]!.track.signal : undefined;
+      const result = await calls.track(runtime.step({ stage, rows: rows.map(rowOf) }, signal));
+      return result.rows.map(({ logits }) => logits ?? []);
+    } finally {
+      clearTimeout(watchdog);
+    }
+  }
+
+  function settle({ track, ids, last }: NextRow, logits: readonly Float32Array[]): void {
+    const from = track.held;
+    track.held += ids.length;
+    const { waiting, signal, onLogits } = track;
+    if (!waiting) return; // the desk was stopped
+    if (signal.aborted) {
+      waiting.reject(abortedError(signal));
+      return;
+    }
+    if (from < track.prompt.length) onLogits?.(logits, from);
+    waiting.ticket = tickets++;
+    if (!last) return;
+    track.onLogits = undefined; // a prompt that is fed again has been seen
+    const row = logits.at(-1);
+    invariant(row, "the runtime gave no logits for a row that wanted them");
+    waiting.resolve(row);
+  }
+
+  /**
+   * Takes pages from whoever is readiest to yield, perhaps from a lane of the step itself. Lanes that have only what they
+   * share are asked last. False when nobody is left to yield: what is lacking will not come free.
+   */
+  async function makeRoom(rows: readonly NextRow[]): Promise<boolean> {
+    const inStep = (track: Track) => rows.some((row) => row.track === track);
+    const uses = (track: Track) => !track.suspended && (track.held > 0 || inStep(track));
+    const order = [...tracks].sort(byReadinessToYield);
+    const victim = order.find((track) => uses(track) && (track.held > track.shared || inStep(track)));
+    if (victim && order.some((track) => track !== victim && uses(track))) {
+      victim.suspended = true;
+      await cutTo(victim, victim.shared);
+      return true;
+    }
+    const sharer = order.find(({ suspended, held }) => suspended && held > 0);
+    if (sharer) await cutTo(sharer, 0);
+    return sharer !== undefined;
+  }
+
+  function openLanes(width: number, signal: AbortSignal): Lanes {
+    const arrival = arrivals++;
+    const lanes: Lane[] = [];
+    const add = (sequence: SequenceId, begun?: Pick<Track, "prompt" | "held" | "shared">) => {
+      const track = createTrack({ runtime, signal, arrival, place: lanes.length, sequence }, begun);
+      tracks.add(track);
+      const lane = createLane(track, keeper);
+      lanes.push(lane);
+      return { track, lane };
+    };
+    const first = add(runtime.open());
+    return {
+      width,
+      first: first.lane,
+      async fork() {
+        const { prompt, held, decoded } = first.track;
+        invariant(lanes.length < width, `a request of ${width} lanes forks no more`);
+        invariant(decoded.length === 0, "lanes fork at the end of the prompt");
+        const sequence = await runtime.fork(first.track.sequence);
+        first.track.shared = held;
+        return add(sequence, { prompt, held, shared: held }).lane;
+      },
+      release() {
+        for (const lane of lanes) lane.release();
+        turnstile.leave(width - lanes.length); // those that were never forked
+      },
+    };
+  }
+
+  const desk: Desk = {
+    get idle() {
+      return tracks.size === 0;
+    },
+    get waitingSince() {
+      return ready()[0]?.waiting?.ticket ?? Number.POSITIVE_INFINITY;
+    },
+    async admit(wanted, signal) {
+      if (stopped) throw stopped.error;
+      const width = Math.min(wanted, maxSequences, maxRows.decode);
+      await turnstile.enter(width, signal);
+      try {
+        throwIfAborted(signal); // it may have fired in the moment between the turn and now
+        return openLanes(width, signal);
+      } catch (error) {
+        turnstile.leave(width);
+        throw error;
+      }
+    },
+    async step() {
+      const wanted = nextRows();
+      for (const { track } of wanted) track.stepping = true;
+      try {
+        for (let rows = wanted; rows.length > 0; rows = rows.filter(({ track }) => !track.suspended)) {
+          try {
+            const logits = await compute(rows);
+            rows.forEach((row, index) => {
+              settle(row, logits[index]!);
+            });
+            return;
+          } catch (error) {
+            if (isEngineError(error, "out_of_memory") && (await makeRoom(rows))) continue;
+            for (const { track } of rows) track.waiting?.reject(error);
+            return;
+          }
+        }
+      } finally {
+        for (const { track } of wanted) track.stepping = false;
+      }
+    },
+    stop(error) {
+      stopped ??= { error };
+      calls.fail(error);
+      turnstile.close(error);
+      for (const { waiting } of tracks) waiting?.reject(error);
+    },
+  };
+  return desk;
+}
+
+function rowOf({ track, ids, stage, last }: NextRow): Row {
+  const all = stage === "prefill" && track.onLogits !== undefined;
+  const want = all || last ? ({ logits: true, at: all ? "all" : "last" } as const) : "none";
+  return { sequence: track.sequence, input: { ids }, want };
+}

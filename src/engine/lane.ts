@@ -1,0 +1,211 @@
+// A lane: one sequence on its way through the runtime. It knows which ids the sequence is to hold and how many of them the
+// runtime holds; the desk closes the gap, step by step, whether the ids are new or have to be fed again.
+import { abortedError, throwIfAborted } from "../base/errors.ts";
+import { invariant } from "../base/invariant.ts";
+import type { Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
+import type { SamplingPlan } from "../sampling/plan.ts";
+import type { Sampled, Sampler, TokenHistory } from "../sampling/sampler.ts";
+
+/** Takes the raw logits after positions `from`, `from` + 1, … of the prompt. */
+export type PromptLogits = (rows: readonly Float32Array[], from: number) => void;
+
+/** One answer's way to the runtime. */
+export interface Lane {
+  /**
+   * Takes the prompt into the empty sequence, in segments. What comes back samples the token after it: once for each of the
+   * choices that begin with this prompt.
+   * @param onLogits asks for the logits of every position of the prompt
+   * @throws EngineError `aborted`, and whatever a step or the sampler throws, as `decode` does
+   */
+  prefill(ids: Int32Array, onLogits?: PromptLogits): Promise<(plan: SamplingPlan) => Sampled>;
+  /** Appends one token and samples the next. */
+  decode(id: number, plan: SamplingPlan, history: TokenHistory): Promise<Sampled>;
+  /** Back to the end of the prompt, for another answer to it. */
+  rewind(): Promise<void>;
+  /** Waits for `reason`, or for the signal; meanwhile others may take its memory. */
+  park(reason: Promise<unknown>): Promise<void>;
+  /** Frees the sequence. Has to be called; later calls do nothing. */
+  release(): void;
+}
+
+/** A lane as its desk sees it. */
+export interface Track {
+  readonly runtime: Runtime;
+  readonly signal: AbortSignal;
+  /** When its request came: the earlier goes first, and the latest gives way when memory is short. */
+  readonly arrival: number;
+  /** Its place among the lanes of its request. */
+  readonly place: number;
+  readonly sequence: SequenceId;
+  /** Ids that are prefill rows, the first time and every time. */
+  prompt: Int32Array;
+  /** Ids after the prompt: decode rows every time, since prefill's bits may differ. */
+  decoded: number[];
+  /** How many of all these ids the runtime holds. */
+  held: number;
+  /** Positions that other lanes of its request hold with it: giving them up alone frees nothing. */
+  shared: number;
+  onLogits: PromptLogits | undefined;
+  /** Its reader is behind. */
+  parked: boolean;
+  /** It gave its memory away, and waits until some is free. */
+  suspended: boolean;
+  /** It is in the step that is being computed. */
+  stepping: boolean;
+  waiting: Waiting | undefined;
+}
+
+/** Whoever waits for the logits after a track's last id. */
+export interface Waiting {
+  /** Lower: has waited longer since its last step. */
+  ticket: number;
+  resolve(logits: Float32Array): void;
+  reject(error: unknown): void;
+}
+
+/** What a track needs next. */
+export interface NextRow {
+  readonly track: Track;
+  readonly stage: StepBatch["stage"];
+  readonly ids: ArrayLike<number>;
+  /** The row ends with the last id, so its logits are waited for. */
+  readonly last: boolean;
+}
+
+/** What a lane asks of its desk. */
+export interface LaneKeeper {
+  readonly sampler: Sampler;
+  newTicket(): number;
+  /** The error that ended the desk, if one did. */
+  stopped(): { readonly error: unknown } | undefined;
+  /** Settles as the promise does, or rejects when the desk is stopped. */
+  untilStopped<T>(promise: Promise<T>): Promise<T>;
+  /** Somebody waits for a step. */
+  wake(): void;
+  /** Memory is free, or may be taken from this lane. */
+  memoryEased(): void;
+  released(track: Track): void;
+}
+
+export function createTrack(
+  place: Pick<Track, "runtime" | "signal" | "arrival" | "place" | "sequence">,
+  begun: Partial<Pick<Track, "prompt" | "held" | "shared">> = {},
+): Track {
+  return {
+    ...place,
+    prompt: begun.prompt ?? new Int32Array(0),
+    decoded: [],
+    held: begun.held ?? 0,
+    shared: begun.shared ?? 0,
+    onLogits: undefined,
+    parked: false,
+    suspended: false,
+    stepping: false,
+    waiting: undefined,
+  };
+}
+
+export function createLane(track: Track, keeper: LaneKeeper): Lane {
+  const { signal } = track;
+  let released = false;
+
+  /** The logits after the last id. */
+  function logits(): Promise<Float32Array> {
+    return new Promise<Float32Array>((resolve, reject) => {
+      const stopped = keeper.stopped();
+      if (signal.aborted) return reject(abortedError(signal));
+      if (stopped) return reject(stopped.error);
+      const settling = <Value>(settle: (value: Value) => void) => {
+        return (value: Value) => {
+          track.waiting = undefined;
+          signal.removeEventListener("abort", onAbort);
+          settle(value);
+        };
+      };
+      const waiting: Waiting = { ticket: keeper.newTicket(), resolve: settling(resolve), reject: settling(reject) };
+      // In a step the sequence is in use: its end will see the abort.
+      const onAbort = () => {
+        if (!track.stepping) waiting.reject(abortedError(signal));
+      };
+      signal.addEventListener("abort", onAbort);
+      track.waiting = waiting;
+      keeper.wake();
+    });
+  }
+
+  return {
+    async prefill(ids, onLogits) {
+      invariant(track.prompt.length === 0, "a lane takes one prompt");
+      track.prompt = ids;
+      track.onLogits = onLogits;
+      const row = await logits();
+      return (plan) => keeper.sampler.sample(row, plan, { prompt: ids, sampled: [] });
+    },
+    async decode(id, plan, history) {
+      track.decoded.push(id);
+      return keeper.sampler.sample(await logits(), plan, history);
+    },
+    async rewind() {
+      throwIfAborted(signal);
+      track.decoded = [];
+      await cutTo(track, track.prompt.length);
+      keeper.memoryEased();
+    },
+    async park(reason) {
+      track.parked = true;
+      keeper.memoryEased();
+      await keeper.untilStopped(untilAbort(reason, signal));
+      track.parked = false;
+      throwIfAborted(signal);
+    },
+    release() {
+      if (released) return;
+      released = true;
+      track.runtime.free(track.sequence);
+      keeper.released(track);
+    },
+  };
+}
+
+/** Rows of logits of the prompt that are taken at once: all of them lie on the heap together. */
+const PROMPT_LOGIT_ROWS = 16;
+
+/**
+ * The ids that come next, as many as fit.
+ * @param room tokens that a decode step has left
+ */
+export function nextRow(track: Track, room: number): NextRow {
+  const { prompt, decoded, held } = track;
+  if (held < prompt.length) {
+    const { prefill } = track.runtime.info.maxRows;
+    const end = Math.min(held + (track.onLogits ? Math.min(prefill, PROMPT_LOGIT_ROWS) : prefill), prompt.length);
+    const last = end === prompt.length && decoded.length === 0;
+    return { track, stage: "prefill", ids: prompt.subarray(held, end), last };
+  }
+  const start = held - prompt.length;
+  const ids = decoded.slice(start, start + room);
+  return { track, stage: "decode", ids, last: start + ids.length === decoded.length };
+}
+
+/** Has the runtime forget what lies beyond `length`. */
+export async function cutTo(track: Track, length: number): Promise<void> {
+  if (track.held > length) track.held = await track.runtime.rewind(track.sequence, length);
+}
+
+/** Who gives memory up first: lanes whose readers are behind, then the latest. */
+export function byReadinessToYield(a: Track, b: Track): number {
+  return Number(b.parked) - Number(a.parked) || b.arrival - a.arrival || b.place - a.place;
+}
+
+/** Settles with `reason`, or when the signal fires. */
+function untilAbort(reason: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    if (signal.aborted) return resolve();
+    signal.addEventListener("abort", done, { once: true });
+    reason.then(done, done);
+  });
+}

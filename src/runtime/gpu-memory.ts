@@ -1,0 +1,145 @@
+// What a GPU runtime will hold beside the weights, planned before anything is downloaded: KV pages and scratch, in bytes.
+import { EngineError } from "../base/errors.ts";
+import type { Device } from "../gpu/device.ts";
+import { decodeChunks, partialsLength } from "../kernels/attention-decode.ts";
+import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
+import { buildGraph, type Graph, type Slot } from "../model/graph.ts";
+import type { ModelSpec } from "../model/spec.ts";
+
+/** How keys and values are stored; part of the fingerprint. */
+export const KV_FORMAT = "f16";
+const KV_ELEMENT_BYTES = 2;
+
+/** For a runtime that is made alone, without a budget to share. */
+const DEFAULT_BYTES = 512 << 20;
+const DECODE_ROWS = 16; // what the mat-vec family is for
+const PREFILL_ROWS = 256; // a few ms on a laptop GPU
+const FALLBACK_PREFILL_ROWS = 32; // a CPU adapter takes a second or two for them, and the stop button waits as long
+const MAX_SEQUENCES = 64;
+/** Rows of logits held at once: a step that wants more runs its head several times. */
+export const LOGIT_ROWS = 16;
+export const READS_IN_FLIGHT = 2;
+/** Where pages are plenty, each answer of a full decode step gets so many beside one whole context. */
+const PAGES_PER_ANSWER = 4;
+/** A model is not loaded with less context than this, unless less was asked for: it could hold no conversation. */
+const LEAST_CONTEXT = 512;
+
+export interface MemoryRequest {
+  /** Most tokens of a sequence; absent: the model's own, or what the bytes allow if that is less. */
+  readonly contextLength?: number | undefined;
+  /** Tokens in one prefill step, that is between two looks at the abort signal. */
+  readonly prefillRows?: number | undefined;
+  readonly maxSequences?: number | undefined;
+  /** For keys, values and scratch together; default 512 MiB. */
+  readonly availableBytes?: number | undefined;
+}
+
+export interface MemoryPlan {
+  /** Most tokens in a sequence. */
+  readonly contextLength: number;
+  readonly maxSequences: number;
+  /** Token rows of the largest step, by stage. */
+  readonly maxRows: { readonly prefill: number; readonly decode: number };
+  readonly kv: KvPlan;
+  readonly scratch: ScratchBytes;
+  /** KV and scratch together. */
+  readonly bytes: number;
+}
+
+export interface KvPlan {
+  readonly pageCount: number;
+  /** Bytes of one page in one layer: keys, then values. */
+  readonly layerPageBytes: number;
+  /** Bytes of one page over all layers. */
+  readonly pageBytes: number;
+}
+
+/** Bytes of each buffer that is neither weights nor KV pages: see GpuState. */
+export interface ScratchBytes {
+  readonly slots: Readonly<Record<Slot, number>>;
+  readonly rows: number;
+  readonly pages: number;
+  readonly wanted: number;
+  readonly partials: number;
+  readonly ropeTable: number;
+  readonly pageScratch: number;
+  /** One of READS_IN_FLIGHT. */
+  readonly readback: number;
+}
+
+/** @throws EngineError `out_of_memory` when a context that was asked for does not fit, or hardly any would */
+export function planMemory(device: Device, spec: ModelSpec, request: MemoryRequest = {}): MemoryPlan {
+  const layerPageBytes = 2 * spec.kvHeadCount * PAGE_LENGTH * spec.headDim * KV_ELEMENT_BYTES;
+  const pageBytes = layerPageBytes * spec.layerCount;
+  const maxSequences = request.maxSequences ?? MAX_SEQUENCES;
+  const prefill = request.prefillRows ?? (device.adapter.isFallback ? FALLBACK_PREFILL_ROWS : PREFILL_ROWS);
+  const maxRows = { prefill, decode: DECODE_ROWS };
+  const graphs = [buildGraph(spec, "prefill"), buildGraph(spec, "decode")];
+  const scratchFor = (contextLength: number) =>
+    scratchBytes(spec, graphs, { maxRows, maxSequences, contextLength, layerPageBytes });
+
+  const availableBytes = request.availableBytes ?? DEFAULT_BYTES;
+  const wanted = Math.min(request.contextLength ?? spec.contextLength, spec.contextLength);
+  const wantedPages = Math.ceil(wanted / PAGE_LENGTH);
+  const room = Math.min(
+    Math.floor((availableBytes - sum(scratchFor(wanted))) / pageBytes),
+    Math.floor(device.maxBindingBytes / layerPageBytes),
+  );
+  const least = request.contextLength === undefined ? Math.min(wanted, LEAST_CONTEXT) : wanted;
+  const leastPages = Math.ceil(least / PAGE_LENGTH);
+  if (room < leastPages) {
+    const neededBytes = leastPages * pageBytes + sum(scratchFor(least));
+    throw new EngineError(
+      "out_of_memory",
+      `A context of ${least} tokens takes ${neededBytes} bytes (${leastPages * pageBytes} of keys and values, the rest scratch); ` +
+        `${availableBytes} are left of the memory budget, in bindings of at most ${device.maxBindingBytes}. ` +
+        `${room > 0 ? `Ask for a context of ${room * PAGE_LENGTH} tokens, a` : "A"}llow more memory, or unload another model.`,
+      { details: { requestedBytes: neededBytes, heldBytes: device.buffers.heldBytes } },
+    );
+  }
+  const contextLength = Math.min(wanted, room * PAGE_LENGTH);
+  const pageCount = Math.min(room, Math.max(2 * wantedPages, wantedPages + PAGES_PER_ANSWER * DECODE_ROWS));
+  const scratch = scratchFor(contextLength);
+  return {
+    contextLength,
+    maxSequences,
+    maxRows,
+    kv: { pageCount, layerPageBytes, pageBytes },
+    scratch,
+    bytes: pageCount * pageBytes + sum(scratch),
+  };
+}
+
+interface Sizes {
+  readonly maxRows: MemoryPlan["maxRows"];
+  readonly maxSequences: number;
+  readonly contextLength: number;
+  readonly layerPageBytes: number;
+}
+
+function scratchBytes(spec: ModelSpec, graphs: readonly Graph[], sizes: Sizes): ScratchBytes {
+  const { maxRows, maxSequences, contextLength, layerPageBytes } = sizes;
+  const rows = Math.max(maxRows.prefill, maxRows.decode);
+  const widest = (slot: Slot) => Math.max(...graphs.map((graph) => graph.widths[slot]));
+  const slots = Object.keys(graphs[0]!.widths).map((name) => {
+    const slot = name as Slot;
+    return [slot, (slot === "logits" ? LOGIT_ROWS : rows) * widest(slot) * 4];
+  });
+  // A step names the tables of the sequences in it, and has no more of them than rows.
+  const tables = Math.min(maxSequences, rows);
+  return {
+    slots: Object.fromEntries(slots) as Record<Slot, number>,
+    rows: rows * 16,
+    pages: tables * Math.ceil(contextLength / PAGE_LENGTH) * 4,
+    wanted: LOGIT_ROWS * 4,
+    partials: partialsLength(maxRows.decode, spec.headCount, spec.headDim, decodeChunks(contextLength)) * 4,
+    ropeTable: contextLength * spec.rope.dimension * 4,
+    pageScratch: layerPageBytes,
+    readback: LOGIT_ROWS * spec.vocabSize * 4,
+  };
+}
+
+function sum({ slots, readback, ...rest }: ScratchBytes): number {
+  const bytes = [...Object.values(slots), ...Object.values(rest), READS_IN_FLIGHT * readback];
+  return bytes.reduce((total, size) => total + size, 0);
+}
