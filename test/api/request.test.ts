@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { FIELDS, type FieldName, fieldsMarkdown } from "../../src/api/fields.ts";
+import { FIELDS, type FieldName } from "../../src/api/fields.ts";
+import { fieldsMarkdown } from "../../src/api/fields-markdown.ts";
 import { parseRequest, type RequestLimits } from "../../src/api/request.ts";
 import type { ChatCompletionCreateParamsBase } from "../../src/api/types.ts";
 import { type EngineError, isEngineError } from "../../src/base/errors.ts";
