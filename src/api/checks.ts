@@ -7,13 +7,54 @@ export type Check<T> = (value: unknown, path: string) => T;
 export interface Range {
   readonly min: number;
   readonly max: number;
+  /** The least value itself is out of range. */
+  readonly minExcluded?: true;
 }
+
+/** OpenAI's limit on the names of functions, tools and schemas. */
+const MAX_IDENTIFIER = 64;
+/** Enough to recognise a value by; a message is no place for a whole document. */
+const MAX_SHOWN = 80;
 
 export const boolean: Check<boolean> = (value, path) =>
   typeof value === "boolean" ? value : wrongType(value, path, "a boolean");
 
 export const string: Check<string> = (value, path) =>
   typeof value === "string" ? value : wrongType(value, path, "a string");
+
+export function nonEmptyString(value: unknown, path: string): string {
+  const text = string(value, path);
+  if (text === "")
+    throw invalid(path, "empty_string", `Invalid '${path}': empty string. Expected at least one character.`);
+  return text;
+}
+
+/** @param max in Unicode characters, as JSON Schema counts */
+export function shortString(max: number): Check<string> {
+  return (value, path) => {
+    const text = string(value, path);
+    const length = characterCount(text);
+    if (length > max)
+      throw invalid(
+        path,
+        "string_above_max_length",
+        `Invalid '${path}': string too long. Expected a string with maximum length ${max}, but got a string with length ${length} instead.`,
+      );
+    return text;
+  };
+}
+
+/** A name of OpenAI's kind: of functions, tools and schemas. */
+export const identifier: Check<string> = (value, path) => {
+  const text = shortString(MAX_IDENTIFIER)(nonEmptyString(value, path), path);
+  if (!/^[a-zA-Z0-9_-]+$/.test(text))
+    throw invalid(
+      path,
+      "invalid_value",
+      `Invalid '${path}': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.`,
+    );
+  return text;
+};
 
 /** A finite number within the range. */
 export function decimal(range: Range): Check<number> {
@@ -36,7 +77,11 @@ export function oneOf<T extends string>(...allowed: readonly T[]): Check<T> {
     const text = string(value, path);
     if (!(allowed as readonly string[]).includes(text)) {
       const expected = allowed.map((name) => `'${name}'`).join(", ");
-      throw invalid(path, "invalid_value", `Invalid value for '${path}': '${text}'. Expected one of: ${expected}.`);
+      throw invalid(
+        path,
+        "invalid_value",
+        `Invalid value for '${path}': '${shown(text)}'. Expected one of: ${expected}.`,
+      );
     }
     return text as T;
   };
@@ -86,17 +131,30 @@ export function unsupported(param: string, advice: string): EngineError<"unsuppo
   return new EngineError("unsupported_parameter", `Unsupported parameter: '${param}'. ${advice}`, { param });
 }
 
+/** A caller's text as a message shows it. */
+export function shown(text: string): string {
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
+}
+
+/** In Unicode characters. */
+export function characterCount(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}
+
 /** The name of a key below `path`, which is empty at the top. */
 export function join(path: string, key: string): string {
   return path === "" ? key : `${path}.${key}`;
 }
 
-function inRange(value: number, { min, max }: Range, path: string, kind: "decimal" | "integer"): number {
-  if (value < min)
+function inRange(value: number, range: Range, path: string, kind: "decimal" | "integer"): number {
+  const { min, max, minExcluded = false } = range;
+  if (minExcluded ? value <= min : value < min)
     throw invalid(
       path,
       `${kind}_below_min_value`,
-      `Invalid '${path}': ${kind} below minimum value. Expected a value >= ${min}, but got ${value} instead.`,
+      `Invalid '${path}': ${kind} below minimum value. Expected a value ${minExcluded ? ">" : ">="} ${min}, but got ${value} instead.`,
     );
   if (value > max)
     throw invalid(

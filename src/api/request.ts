@@ -1,11 +1,14 @@
 // unknown -> ChatRequest: the edge where a request is checked. Inside, nothing is checked again, and wire names stop here.
-import { EngineError } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import type { SamplingOptions } from "../sampling/plan.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { invalid, missing, object, unknown, unsupported } from "./checks.ts";
+import { missing, object, unknown } from "./checks.ts";
+import type { FieldRow } from "./field-row.ts";
 import { FIELDS, type FieldName, type FieldValues } from "./fields.ts";
 import type { RequestMessage } from "./messages.ts";
+import { checkRules, isContinuable } from "./rules.ts";
+import { samplingOptions } from "./sampling-options.ts";
+import { templateVariables } from "./switches.ts";
 
 /** A request, checked, with every default filled in. */
 export interface ChatRequest {
@@ -57,82 +60,48 @@ export function parseRequest(body: unknown, limits: RequestLimits): ChatRequest 
   const values = checkFields(entries);
   if (values.model === undefined) throw missing("model");
   if (values.messages === undefined) throw missing("messages");
-  checkAcross(values, limits);
+  checkRules(values, limits);
 
   const maxTokens = values.max_completion_tokens ?? values.max_tokens;
   return {
     model: values.model,
     messages: values.messages,
-    continueFinalMessage: false,
-    templateVariables: {},
+    continueFinalMessage: values.continue_final_message ?? isContinuable(values.messages),
+    templateVariables: templateVariables(values, limits.templateVariables),
     stream: values.stream ?? false,
-    includeUsage: values.stream_options?.includeUsage ?? false,
-    choiceCount: 1,
+    includeUsage: values.stream_options?.include_usage ?? false,
+    choiceCount: values.n ?? 1,
     ...(maxTokens !== undefined && { maxTokens }),
     stop: values.stop ?? [],
-    stopTokenIds: [],
-    ignoreEos: false,
-    returnTokenIds: false,
-    sampling: samplingOptions(values),
-    namesServiceTier: entries.has("service_tier"),
+    stopTokenIds: [...new Set(values.stop_token_ids)],
+    ignoreEos: values.ignore_eos ?? false,
+    sampling: samplingOptions(values, limits),
+    namesServiceTier: values.service_tier !== undefined,
+    ...(values.prompt_logprobs !== undefined && { promptLogprobs: values.prompt_logprobs }),
+    returnTokenIds: values.return_token_ids ?? false,
+    ...(values.metadata && { metadata: values.metadata }),
+    ...(values.prompt_cache_key !== undefined && { cacheKey: values.prompt_cache_key }),
     ...(values.user !== undefined && { user: values.user }),
+    ...(values.safety_identifier !== undefined && { safetyIdentifier: values.safety_identifier }),
   };
 }
 
+/** The model that a body names, before anything is checked: its limits are what the rest is checked against. */
 export function requestedModel(body: unknown): string | undefined {
-  const name = typeof body === "object" && body !== null ? (body as { model?: unknown }).model : undefined;
-  return typeof name === "string" && name !== "" ? name : undefined;
+  if (typeof body !== "object" || body === null || !Object.hasOwn(body, "model")) return undefined;
+  const { model } = body as { readonly model?: unknown };
+  return typeof model === "string" && model !== "" ? model : undefined;
 }
 
 function checkFields(entries: ReadonlyMap<string, unknown>): FieldValues {
   const values: Partial<Record<FieldName, unknown>> = {};
-  for (const name of Object.keys(FIELDS) as FieldName[]) {
+  for (const [name, field] of Object.entries<FieldRow>(FIELDS)) {
     const value = entries.get(name);
     if (value === undefined) continue;
-    const field = FIELDS[name];
     const checked = field.check(value, name);
-    if (field.support === "honoured") values[name] = checked;
-    else if (!field.passes?.test(value)) throw unsupported(name, field.advice);
+    const refusal = field.support === "refused" ? field.refusal(checked, name) : undefined;
+    if (refusal) throw refusal;
+    values[name as FieldName] = checked;
   }
   return values as FieldValues;
-}
-
-function checkAcross(values: FieldValues, { tokenizer: { vocabSize } }: RequestLimits): void {
-  if (values.stream_options !== undefined && values.stream !== true)
-    throw invalid("stream_options", "invalid_value", "'stream_options' is only allowed when 'stream' is true.");
-  if (values.top_logprobs !== undefined && values.logprobs !== true)
-    throw invalid("top_logprobs", "invalid_value", "'top_logprobs' is only allowed when 'logprobs' is true.");
-  if (values.max_tokens !== undefined && values.max_completion_tokens !== undefined)
-    throw new EngineError(
-      "invalid_request",
-      "'max_tokens' and 'max_completion_tokens' were both set: they mean the same, so set one.",
-      { param: "max_tokens", wireCode: "invalid_value" },
-    );
-  for (const token of values.logit_bias?.keys() ?? [])
-    if (token >= vocabSize)
-      throw invalid(
-        `logit_bias.${token}`,
-        "invalid_value",
-        `Invalid key in 'logit_bias': ${token}. This model's token ids end at ${vocabSize - 1}.`,
-      );
-}
-
-function samplingOptions(values: FieldValues): SamplingOptions {
-  return {
-    temperature: values.temperature ?? 1,
-    topP: values.top_p ?? 1,
-    ...(values.top_k && { topK: values.top_k }),
-    ...(values.min_p && { minP: values.min_p }),
-    frequencyPenalty: values.frequency_penalty ?? 0,
-    presencePenalty: values.presence_penalty ?? 0,
-    repetitionPenalty: values.repetition_penalty ?? 1,
-    logitBias: values.logit_bias ?? new Map(),
-    seed: values.seed === undefined ? drawSeed() : BigInt.asUintN(64, BigInt(values.seed)),
-    choice: 0,
-    ...(values.logprobs && { logprobs: values.top_logprobs ?? 0 }),
-  };
-}
-
-function drawSeed(): bigint {
-  return crypto.getRandomValues(new BigUint64Array(1))[0]!;
 }

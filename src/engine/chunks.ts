@@ -6,7 +6,6 @@ import type {
   ChatCompletionLogprobs,
   CompletionUsage,
   PromptLogprobs,
-  ServiceTier,
 } from "../api/types.ts";
 import type { GenerationEvent } from "./generate.ts";
 
@@ -21,7 +20,7 @@ export interface ChunkHead {
   /** Ends the stream with a chunk of usage; all others then carry `usage: null`. */
   readonly includeUsage: boolean;
   /** The tier in use, where the request named one. */
-  readonly serviceTier?: ServiceTier;
+  readonly serviceTier?: "default";
   readonly logprobs: boolean;
   /** Adds the ids of the prompt to the first chunk, and those of the answers to theirs. */
   readonly tokenIds: boolean;

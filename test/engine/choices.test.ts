@@ -4,7 +4,7 @@ import type { ChatCompletionChunk, ChatCompletionCreateParamsBase } from "../../
 import { EngineError } from "../../src/base/errors.ts";
 import { foldChunks } from "../../src/engine/fold.ts";
 import type { RequestStats } from "../../src/engine/stats.ts";
-import { certain, openScripted, type Script, scattered, type ScriptedRuntime, TOKENIZER } from "./scripted-runtime.ts";
+import { certain, openScripted, type Script, type ScriptedRuntime, scattered, TOKENIZER } from "./scripted-runtime.ts";
 
 const BASE = { model: "tiny", messages: [{ role: "user" as const, content: "Hi" }], seed: 11, max_tokens: 12 };
 const RANDOM: Script = { logits: scattered };
@@ -19,7 +19,8 @@ async function textsOf(n: number, script: Script = RANDOM): Promise<(string | nu
 async function chunksOf(script: Script, params: Partial<ChatCompletionCreateParamsBase>) {
   const { engine, runtime } = await openScripted(script);
   const chunks: ChatCompletionChunk[] = [];
-  for await (const chunk of await engine.chat.completions.create({ ...BASE, ...params, stream: true })) chunks.push(chunk);
+  for await (const chunk of await engine.chat.completions.create({ ...BASE, ...params, stream: true }))
+    chunks.push(chunk);
   return { chunks, runtime };
 }
 
@@ -62,7 +63,10 @@ test("greedy choices are alike", async () => {
 
 describe("a stream of several choices", () => {
   test("has one choice a chunk, each opened once, interleaved, finished once, and one chunk of usage", async () => {
-    const { chunks } = await chunksOf({ ...RANDOM, maxSequences: 8 }, { n: 3, stream_options: { include_usage: true } });
+    const { chunks } = await chunksOf(
+      { ...RANDOM, maxSequences: 8 },
+      { n: 3, stream_options: { include_usage: true } },
+    );
     const usage = chunks.pop();
     expect(usage).toMatchObject({ choices: [], usage: { completion_tokens: 36 } });
     expect(chunks.every(({ choices, usage }) => choices.length === 1 && usage === null)).toBe(true);
@@ -132,13 +136,22 @@ test("a choice that fails fails the request once, with its own error, and the re
 
 test("return_token_ids gives the prompt once and each choice its own, the token that ended it included", async () => {
   const { engine } = await openScripted({ reply: "the sea" });
-  const answer = await engine.chat.completions.create({ ...BASE, max_tokens: 50, temperature: 0, n: 2, return_token_ids: true });
+  const answer = await engine.chat.completions.create({
+    ...BASE,
+    max_tokens: 50,
+    temperature: 0,
+    n: 2,
+    return_token_ids: true,
+  });
   const ids = [...TOKENIZER.encode("the sea"), TOKENIZER.eosId];
   expect(answer.choices.map(({ token_ids }) => token_ids)).toEqual([ids, ids]);
   expect(answer.prompt_token_ids?.length).toBe(answer.usage.prompt_tokens);
   const { chunks } = await chunksOf({ reply: "the sea" }, { max_tokens: 50, temperature: 0, return_token_ids: true });
   expect(chunks.flatMap(({ choices }) => choices[0]?.token_ids ?? [])).toEqual(ids);
-  expect(chunks.map(({ prompt_token_ids }) => prompt_token_ids !== undefined)).toEqual([true, ...Array(chunks.length - 1).fill(false)]);
+  expect(chunks.map(({ prompt_token_ids }) => prompt_token_ids !== undefined)).toEqual([
+    true,
+    ...Array(chunks.length - 1).fill(false),
+  ]);
 });
 
 test("prompt_logprobs has an entry for each position but the first, by rank, with the token that stands there", async () => {
@@ -153,7 +166,12 @@ test("prompt_logprobs has an entry for each position but the first, by rank, wit
     const own = entries![ids[index + 1]!]!;
     expect(own.decoded_token).toBe(TOKENIZER.label(ids[index + 1]!));
     expect(own.rank).toBeGreaterThanOrEqual(1);
-    expect(Object.values(entries!).map(({ rank }) => rank).sort((a, b) => a - b).slice(0, 2)).toEqual([1, 2]);
+    expect(
+      Object.values(entries!)
+        .map(({ rank }) => rank)
+        .sort((a, b) => a - b)
+        .slice(0, 2),
+    ).toEqual([1, 2]);
     for (const { logprob } of Object.values(entries!)) expect(logprob).toBeLessThanOrEqual(0);
   });
   const plain = await engine.chat.completions.create(BASE);

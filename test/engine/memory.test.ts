@@ -88,7 +88,10 @@ test("an abort while it waits for memory ends a request, and the others are the 
   const { engine } = await open(CONTEXT_PAGES);
   const controller = new AbortController();
   const first = choicesOf(engine, "rain", 4, 100);
-  const second = engine.chat.completions.create({ ...asking("snow"), n: 4, max_tokens: 100 }, { signal: controller.signal });
+  const second = engine.chat.completions.create(
+    { ...asking("snow"), n: 4, max_tokens: 100 },
+    { signal: controller.signal },
+  );
   const refused = expect(second).rejects.toMatchObject({ code: "aborted" });
   await new Promise((resolve) => setTimeout(resolve, 60));
   controller.abort();

@@ -2,11 +2,18 @@
 import { describe, expect, test } from "vitest";
 import { EngineError } from "../../src/base/errors.ts";
 import { type EngineOptions, openEngine } from "../../src/engine/engine.ts";
-import { modelAtHand } from "../../src/engine/model-opener.ts";
 import type { OpenModel } from "../../src/engine/model-opener.ts";
+import { modelAtHand } from "../../src/engine/model-opener.ts";
 import type { RuntimeHost } from "../../src/engine/runtime-host.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
-import { certain, createScriptedRuntime, MODEL, type Script, type ScriptedRuntime, TOKENIZER } from "./scripted-runtime.ts";
+import {
+  certain,
+  createScriptedRuntime,
+  MODEL,
+  type Script,
+  type ScriptedRuntime,
+  TOKENIZER,
+} from "./scripted-runtime.ts";
 
 const ask = (model: string) => ({ model, messages: [{ role: "user" as const, content: "Hi" }], temperature: 0 });
 const ENDLESS: Script = { logits: () => certain(TOKENIZER.encode("a")[0]!) };
@@ -99,7 +106,10 @@ test("an engine opens without a model, and says that none is loaded", async () =
 describe("unloading", () => {
   test("ends what runs on the model, frees it, and leaves the other running", async () => {
     const { engine, runtimes } = await openTwo([ENDLESS]);
-    const [gone, kept] = [engine.chat.completions.create(ask("one")), engine.chat.completions.create({ ...ask("two"), max_tokens: 30 })];
+    const [gone, kept] = [
+      engine.chat.completions.create(ask("one")),
+      engine.chat.completions.create({ ...ask("two"), max_tokens: 30 }),
+    ];
     const refused = expect(gone).rejects.toMatchObject({ code: "model_not_loaded" });
     await engine.unload("one");
     await refused;
@@ -112,7 +122,10 @@ describe("unloading", () => {
 
   test("makes the id free for another", async () => {
     const { engine } = await openTwo([{ reply: "old" }, {}, { reply: "new" }]);
-    await expect(engine.load({ openModel: OPEN, id: "one" })).rejects.toMatchObject({ code: "invalid_request", param: "id" });
+    await expect(engine.load({ openModel: OPEN, id: "one" })).rejects.toMatchObject({
+      code: "invalid_request",
+      param: "id",
+    });
     await engine.unload("one");
     await engine.load({ openModel: OPEN, id: "one" });
     expect((await engine.chat.completions.create(ask("one"))).choices[0]?.message.content).toBe("new");
@@ -142,7 +155,13 @@ describe("the memory budget", () => {
 
   test("is shared: a model that no longer fits is refused before its weights are fetched, and fits after an unload", async () => {
     const host = countedHosts([{}], 400);
-    const engine = await openEngine({ openHost: host.open, memoryBudget: 1000, openModel: OPEN, id: "one", contextLength: 64 });
+    const engine = await openEngine({
+      openHost: host.open,
+      memoryBudget: 1000,
+      openModel: OPEN,
+      id: "one",
+      contextLength: 64,
+    });
     await engine.load({ openModel: OPEN, id: "two", contextLength: 64 });
     const { openModel, bodies } = opened(400);
     const third = engine.load({ openModel, id: "three", contextLength: 64 });

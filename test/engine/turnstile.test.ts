@@ -6,7 +6,8 @@ const NEVER = new AbortController().signal;
 test("those who fit enter at once, the others in order, and a large one is not overtaken", async () => {
   const turnstile = createTurnstile(4);
   const entered: string[] = [];
-  const enter = (name: string, count: number, signal = NEVER) => turnstile.enter(count, signal).then(() => entered.push(name));
+  const enter = (name: string, count: number, signal = NEVER) =>
+    turnstile.enter(count, signal).then(() => entered.push(name));
   void enter("a", 3);
   void enter("b", 2);
   void enter("c", 1);
