@@ -88,12 +88,12 @@ async function run(job: Job, signal: AbortSignal, deliver: Deliver): Promise<voi
       const answerOne = async (lane: Lane, index: number) => {
         const plan = compilePlan({ ...request.sampling, choice: index });
         const first = sampleFirst(plan);
-        await handOver(lane, builder.open(index, opening));
+        await handOver(builder.open(index, opening), lane.park);
         let reason: FinishReason | undefined;
         for await (const event of generate(lane, tokenizer, { prompt, plan, first, ...limitsOf(job) })) {
           watch.saw(event);
           const chunk = builder.chunkOf(index, event);
-          if (chunk) await handOver(lane, chunk);
+          if (chunk) await handOver(chunk, lane.park);
           if (event.type === "finish") reason = event.reason;
         }
         invariant(reason, "the last event of an answer is its finish");
@@ -101,7 +101,7 @@ async function run(job: Job, signal: AbortSignal, deliver: Deliver): Promise<voi
       };
       const reasons = await forEachChoice(request.choiceCount, lanes, () => failed.abort(), answerOne);
       const usage = builder.usage();
-      if (usage) await handOver(lanes.first, usage);
+      if (usage) await handOver(usage, lanes.wait);
       finish = reasons.includes("length") ? "length" : "stop";
     } finally {
       lanes.release();

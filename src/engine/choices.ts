@@ -24,7 +24,7 @@ export async function forEachChoice<Result>(
         if (turn > 0) await lane.rewind();
         results[index] = await work(lane, index);
       }
-      if (lane !== lanes.first) lane.release(); // its memory is for the others
+      lane.release(); // its memory is for the others
     } catch (error) {
       failure ??= { error };
       onFailure();

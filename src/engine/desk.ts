@@ -4,19 +4,11 @@
 import { abortedError, isEngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { PendingCalls } from "../base/pending.ts";
+import { untilAbort } from "../base/until-abort.ts";
 import type { Row, Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
 import { createSampler } from "../sampling/sampler.ts";
-import {
-  byReadinessToYield,
-  createLane,
-  createTrack,
-  cutTo,
-  type Lane,
-  type LaneKeeper,
-  type NextRow,
-  nextRow,
-  type Track,
-} from "./lane.ts";
+import { createLane, createTrack, type Lane, type LaneKeeper, type NextRow, nextRow, type Track } from "./lane.ts";
+import { makeRoom, resumeOne } from "./memory-pressure.ts";
 import { createTurnstile } from "./turnstile.ts";
 
 /** A step that takes longer than this is reported as stalled; it may still end. */
@@ -34,6 +26,8 @@ export interface Lanes {
   readonly first: Lane;
   /** A lane that holds what `first` holds: after its prefill, before its first decode. */
   fork(): Promise<Lane>;
+  /** Waits for something else than a step. @throws EngineError `aborted`, or what ended the desk */
+  wait(reason: Promise<unknown>): Promise<void>;
   /** Frees all that is still held. Has to be called, once. */
   release(): void;
 }
@@ -74,10 +68,7 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     untilStopped: (promise) => calls.track(promise),
     wake: () => onWork(desk),
     memoryEased() {
-      const [next] = [...tracks].filter(({ suspended }) => suspended).sort((a, b) => byReadinessToYield(b, a));
-      if (!next) return;
-      next.suspended = false;
-      onWork(desk);
+      if (resumeOne(tracks)) onWork(desk);
     },
     released(track) {
       tracks.delete(track);
@@ -140,31 +131,19 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     waiting.resolve(row);
   }
 
-  /**
-   * Takes pages from whoever is readiest to yield, perhaps from a lane of the step itself. Lanes that have only what they
-   * share are asked last. False when nobody is left to yield: what is lacking will not come free.
-   */
-  async function makeRoom(rows: readonly NextRow[]): Promise<boolean> {
-    const inStep = (track: Track) => rows.some((row) => row.track === track);
-    const uses = (track: Track) => !track.suspended && (track.held > 0 || inStep(track));
-    const order = [...tracks].sort(byReadinessToYield);
-    const victim = order.find((track) => uses(track) && (track.held > track.shared || inStep(track)));
-    if (victim && order.some((track) => track !== victim && uses(track))) {
-      victim.suspended = true;
-      await cutTo(victim, victim.shared);
-      return true;
-    }
-    const sharer = order.find(({ suspended, held }) => suspended && held > 0);
-    if (sharer) await cutTo(sharer, 0);
-    return sharer !== undefined;
-  }
-
   function openLanes(width: number, signal: AbortSignal): Lanes {
     const arrival = arrivals++;
     const lanes: Lane[] = [];
+    const own: Track[] = [];
+    // One listener for all: a signal with many is taken for a leak.
+    const onAbort = () => {
+      for (const { interrupt } of own) interrupt?.();
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
     const add = (sequence: SequenceId, begun?: Pick<Track, "prompt" | "held" | "shared">) => {
       const track = createTrack({ runtime, signal, arrival, place: lanes.length, sequence }, begun);
       tracks.add(track);
+      own.push(track);
       const lane = createLane(track, keeper);
       lanes.push(lane);
       return { track, lane };
@@ -178,10 +157,15 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
         invariant(lanes.length < width, `a request of ${width} lanes forks no more`);
         invariant(decoded.length === 0, "lanes fork at the end of the prompt");
         const sequence = await runtime.fork(first.track.sequence);
-        first.track.shared = held;
-        return add(sequence, { prompt, held, shared: held }).lane;
+        const shared = held - (held % runtime.info.pageLength);
+        first.track.shared = shared;
+        return add(sequence, { prompt, held, shared }).lane;
+      },
+      async wait(reason) {
+        await calls.track(untilAbort(reason, signal));
       },
       release() {
+        signal.removeEventListener("abort", onAbort);
         for (const lane of lanes) lane.release();
         turnstile.leave(width - lanes.length); // those that were never forked
       },
@@ -219,7 +203,7 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
             });
             return;
           } catch (error) {
-            if (isEngineError(error, "out_of_memory") && (await makeRoom(rows))) continue;
+            if (isEngineError(error, "out_of_memory") && (await makeRoom(tracks, rows))) continue;
             for (const { track } of rows) track.waiting?.reject(error);
             return;
           }

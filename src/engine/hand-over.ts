@@ -1,22 +1,21 @@
-// Chunks to a reader who may be slow: while there is no room, whoever has a chunk is parked.
+// Chunks to a reader who may be slow: while there is no room, whoever has a chunk waits.
 import type { ChatCompletionChunk } from "../api/types.ts";
-import type { Lane } from "./lane.ts";
 
 /** Takes a chunk. A promise back means that the next one has to wait for it. */
 export type Deliver = (chunk: ChatCompletionChunk) => Promise<void> | undefined;
 
-/** Hands chunks of one request over, from any of its lanes, and resolves when the lane may go on. */
-export type HandOver = (lane: Lane, chunk: ChatCompletionChunk) => Promise<void>;
+/** Hands a chunk of a request over, and resolves when whoever made it may go on. `park`: how it waits meanwhile. */
+export type HandOver = (chunk: ChatCompletionChunk, park: (room: Promise<void>) => Promise<void>) => Promise<void>;
 
 export function createHandOver(deliver: Deliver): HandOver {
   let room: Promise<void> | undefined;
-  return async (lane, chunk) => {
-    while (room) await lane.park(room);
+  return async (chunk, park) => {
+    while (room) await park(room);
     const full = deliver(chunk);
     if (!full) return;
     room = full.then(() => {
       room = undefined;
     });
-    await lane.park(room);
+    await park(room);
   };
 }

@@ -43,7 +43,7 @@ export interface Track {
   decoded: number[];
   /** How many of all these ids the runtime holds. */
   held: number;
-  /** Positions that other lanes of its request hold with it: giving them up alone frees nothing. */
+  /** Positions of whole pages that other lanes of its request hold with it: giving them up alone frees nothing. */
   shared: number;
   onLogits: PromptLogits | undefined;
   /** Its reader is behind. */
@@ -53,6 +53,8 @@ export interface Track {
   /** It is in the step that is being computed. */
   stepping: boolean;
   waiting: Waiting | undefined;
+  /** Ends what the lane waits for, when its request's signal fires. */
+  interrupt: (() => void) | undefined;
 }
 
 /** Whoever waits for the logits after a track's last id. */
@@ -102,6 +104,7 @@ export function createTrack(
     suspended: false,
     stepping: false,
     waiting: undefined,
+    interrupt: undefined,
   };
 }
 
@@ -118,16 +121,15 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
       const settling = <Value>(settle: (value: Value) => void) => {
         return (value: Value) => {
           track.waiting = undefined;
-          signal.removeEventListener("abort", onAbort);
+          track.interrupt = undefined;
           settle(value);
         };
       };
       const waiting: Waiting = { ticket: keeper.newTicket(), resolve: settling(resolve), reject: settling(reject) };
       // In a step the sequence is in use: its end will see the abort.
-      const onAbort = () => {
+      track.interrupt = () => {
         if (!track.stepping) waiting.reject(abortedError(signal));
       };
-      signal.addEventListener("abort", onAbort);
       track.waiting = waiting;
       keeper.wake();
     });
@@ -154,7 +156,11 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
     async park(reason) {
       track.parked = true;
       keeper.memoryEased();
-      await keeper.untilStopped(untilAbort(reason, signal));
+      const interrupted = new Promise<void>((resolve) => {
+        track.interrupt = resolve;
+      });
+      if (!signal.aborted) await keeper.untilStopped(Promise.race([reason, interrupted]));
+      track.interrupt = undefined;
       track.parked = false;
       throwIfAborted(signal);
     },
@@ -190,22 +196,4 @@ export function nextRow(track: Track, room: number): NextRow {
 /** Has the runtime forget what lies beyond `length`. */
 export async function cutTo(track: Track, length: number): Promise<void> {
   if (track.held > length) track.held = await track.runtime.rewind(track.sequence, length);
-}
-
-/** Who gives memory up first: lanes whose readers are behind, then the latest. */
-export function byReadinessToYield(a: Track, b: Track): number {
-  return Number(b.parked) - Number(a.parked) || b.arrival - a.arrival || b.place - a.place;
-}
-
-/** Settles with `reason`, or when the signal fires. */
-function untilAbort(reason: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    if (signal.aborted) return resolve();
-    signal.addEventListener("abort", done, { once: true });
-    reason.then(done, done);
-  });
 }

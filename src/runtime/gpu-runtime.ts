@@ -6,6 +6,7 @@ import type { Gguf } from "../gguf/gguf.ts";
 import type { Device } from "../gpu/device.ts";
 import { createReadback, type PendingRead, type Readback } from "../gpu/readback.ts";
 import { record } from "../gpu/recorder.ts";
+import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
 import { buildGraph } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import { allocateWeights } from "../model/weights.ts";
@@ -82,6 +83,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       vocabSize: spec.vocabSize,
       contextLength,
       maxSequences,
+      pageLength: PAGE_LENGTH,
       maxRows,
       samplingSteps: [],
       capabilities: new Set(["logits"]),

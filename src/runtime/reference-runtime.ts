@@ -52,6 +52,7 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
     vocabSize: spec.vocabSize,
     contextLength,
     maxSequences,
+    pageLength: PAGE_LENGTH,
     maxRows: { prefill: options.prefillRows ?? PREFILL_ROWS, decode: DECODE_ROWS },
     samplingSteps: [],
     capabilities: new Set(["logits"]),

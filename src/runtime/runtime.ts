@@ -15,6 +15,8 @@ export interface RuntimeInfo {
   /** Most tokens that one sequence may hold. */
   readonly contextLength: number;
   readonly maxSequences: number;
+  /** Positions whose memory a fork shares, or does not, as one. */
+  readonly pageLength: number;
   /** Most tokens in one step, by stage. */
   readonly maxRows: { readonly prefill: number; readonly decode: number };
   /** The sampling steps that it can do itself; with all those of a plan in here, `want: "sample"` is allowed. */

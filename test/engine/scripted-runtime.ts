@@ -96,6 +96,7 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
       vocabSize: TOKENIZER.vocabSize,
       contextLength,
       maxSequences: script.maxSequences ?? 4,
+      pageLength: 64,
       maxRows: { prefill: script.prefillRows ?? 256, decode: 16 },
       samplingSteps: [],
       capabilities: new Set(["logits"]),

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import type { ChatCompletionChunk, ChatCompletionTokenLogprob } from "../../src/api/types.ts";
 import { type Engine, openEngine } from "../../src/engine/engine.ts";
 import { modelAtHand } from "../../src/engine/model-opener.ts";
+import type { RuntimePlan } from "../../src/engine/runtime-host.ts";
 import { openDevice } from "../../src/gpu/device.ts";
 import { planMemory } from "../../src/runtime/gpu-memory.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu-runtime.ts";
@@ -40,7 +41,7 @@ async function open(adapter: TestAdapter, prefillRows: number): Promise<Engine> 
         features: [],
         plan(spec, wish) {
           const memory = planMemory(device, spec, { ...wish, prefillRows });
-          const create = ({ gguf, ...load }: Parameters<ReturnType<typeof this.plan>["create"]>[0]) =>
+          const create: RuntimePlan["create"] = ({ gguf, ...load }) =>
             createGpuRuntime({ device, model: gguf, spec, memory, ...load });
           return { bytes: memory.bytes, create };
         },

@@ -8,6 +8,7 @@ const info: RuntimeInfo = {
   vocabSize: 100,
   contextLength: 256,
   maxSequences: 8,
+  pageLength: 64,
   maxRows: { prefill: 256, decode: 16 },
   samplingSteps: [],
   capabilities: new Set(["logits"]),
