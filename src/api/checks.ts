@@ -124,7 +124,7 @@ export function missing(param: string): EngineError<"invalid_request"> {
 }
 
 export function unknown(param: string): EngineError<"invalid_request"> {
-  return invalid(param, "unknown_parameter", `Unknown parameter: '${param}'.`);
+  return invalid(param, "unknown_parameter", `Unknown parameter: '${shown(param)}'.`);
 }
 
 export function unsupported(param: string, advice: string): EngineError<"unsupported_parameter"> {
@@ -166,7 +166,7 @@ function inRange(value: number, range: Range, path: string, kind: "decimal" | "i
 }
 
 export function wrongType(value: unknown, path: string, expected: string): never {
-  const place = path === "" ? "the request body" : `'${path}'`;
+  const place = path === "" ? "the request body" : `'${shown(path)}'`;
   const error = `Invalid type for ${place}: expected ${expected}, but got ${describe(value)} instead.`;
   throw new EngineError("invalid_request", error, { wireCode: "invalid_type", ...(path !== "" && { param: path }) });
 }

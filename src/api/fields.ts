@@ -1,6 +1,6 @@
 // The one table of request fields: validation, refusals and README's tables all read it.
 // To add a field: one row here; a new output goes into ChatRequest (request.ts).
-import { array, boolean, decimal, integer, nonEmptyString, oneOf, shortString, string } from "./checks.ts";
+import { array, boolean, type Check, decimal, integer, nonEmptyString, oneOf, shortString, string } from "./checks.ts";
 import { type Extension, extension, type Honoured, honoured, onlyBeside, refused } from "./field-row.ts";
 import { messages } from "./messages.ts";
 import { logitBias, metadata, seed, stop, streamOptions } from "./openai-checks.ts";
@@ -13,6 +13,8 @@ const PROBABILITY = { min: 0, max: 1 };
 const ANY_LENGTH = { min: 0, max: Number.POSITIVE_INFINITY };
 /** OpenAI's limit. */
 const MAX_SAFETY_IDENTIFIER = 64;
+/** Far longer than any that is in use; each is encoded once a request. */
+const BREAKER: Check<string> = (value, path) => shortString(128)(nonEmptyString(value, path), path);
 const UNTIL_FULL = "what the context has room for";
 const TOOLS_LATER = "Tools are not supported yet.";
 const TEXT_ONLY = "Only text comes out: leave it out.";
@@ -73,7 +75,7 @@ export const FIELDS = {
     integer({ min: -1, max: Number.MAX_SAFE_INTEGER }), "integer ≥ −1", "−1 (all)", "DRY: how many of the last tokens are looked at; 0 is off (llama.cpp)",
   ),
   dry_sequence_breakers: extension(
-    array(nonEmptyString, ANY_LENGTH), "strings", '`["\\n", ":", "\\"", "*"]`', "DRY: where no repetition is followed on; each counts as its last token",
+    array(BREAKER, { min: 0, max: 128 }), "≤ 128 strings of ≤ 128 characters", '`["\\n", ":", "\\"", "*"]`', "DRY: where no repetition is followed on; each counts as its last token",
   ),
   xtc_probability: extension(
     decimal(PROBABILITY), "0 to 1", "0 (off)", "XTC: how often the top choices are excluded (p-e-w, text-generation-webui #6335)",

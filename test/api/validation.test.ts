@@ -92,7 +92,10 @@ const INTEGER_HIGH = "integer_above_max_value";
 const TOO_LONG = "string_above_max_length";
 const TOO_MANY = "array_above_max_length";
 
-/** Fields of a request, where the fault is, its wire code. */
+/**
+ * Fields of a request, where the fault is, its wire code. Tools and schemas are refused by name once they are well-formed, so
+ * that CONTRACT 1.6's rules on tools among each other and on a schema's subset have nothing to hold yet.
+ */
 const INVALID: [fields: object, param: string, wireCode: string][] = [
   [{ messages: undefined }, "messages", MISSING],
   [{ messages: [] }, "messages", "empty_array"],
@@ -178,6 +181,8 @@ const INVALID: [fields: object, param: string, wireCode: string][] = [
   [{ dry_penalty_last_n: -2 }, "dry_penalty_last_n", INTEGER_LOW],
   [{ dry_sequence_breakers: "\n" }, "dry_sequence_breakers", TYPE],
   [{ dry_sequence_breakers: ["a", 1] }, "dry_sequence_breakers[1]", TYPE],
+  [{ dry_sequence_breakers: ["x".repeat(129)] }, "dry_sequence_breakers[0]", TOO_LONG],
+  [{ dry_sequence_breakers: Array(129).fill("x") }, "dry_sequence_breakers", TOO_MANY],
   [{ dry_sequence_breakers: [""] }, "dry_sequence_breakers[0]", "empty_string"],
   [{ xtc_probability: 1.1 }, "xtc_probability", TOO_HIGH],
   [{ xtc_threshold: -0.1 }, "xtc_threshold", TOO_LOW],
@@ -260,6 +265,7 @@ describe("refused beyond its bounds", () => {
 const WORDED: [fields: object, message: string][] = [
   [{ model: null }, "Missing required parameter: 'model'."],
   [{ temprature: 1 }, "Unknown parameter: 'temprature'."],
+  [{ ["x".repeat(100)]: 1 }, `Unknown parameter: '${"x".repeat(80)}…'.`],
   [{ stream: 1 }, "Invalid type for 'stream': expected a boolean, but got an integer instead."],
   [{ n: 1.5 }, "Invalid type for 'n': expected an integer, but got a decimal instead."],
   [{ response_format: "text" }, "Invalid type for 'response_format': expected an object, but got a string instead."],
