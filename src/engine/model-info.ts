@@ -3,6 +3,7 @@ import type { ChatTemplate } from "../chat/template.ts";
 import type { Gguf } from "../gguf/gguf.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import type { RuntimeHost } from "./runtime-host.ts";
 import { ENGINE_VERSION } from "./version.ts";
 
@@ -63,22 +64,20 @@ export async function modelInfo(facts: ModelFacts): Promise<ModelInfo> {
     warnings: [...tokenizer.warnings, ...facts.notes],
     adapter: host.adapter,
     features: host.features,
-    fingerprint: await fingerprintOf(facts),
+    fingerprint: await fingerprintOf({
+      build: ENGINE_VERSION,
+      weights: facts.identity,
+      template: templateSource(facts),
+      features: host.features,
+      runtime: runtime.info.fingerprint,
+    }),
     engineVersion: ENGINE_VERSION,
   };
 }
 
-/** `fp_` and 12 hex digits over all that can change a bit of an answer. */
-async function fingerprintOf({ runtime, identity, template, gguf }: ModelFacts): Promise<string> {
-  const parts = {
-    engine: ENGINE_VERSION,
-    weights: identity,
-    template: template.origin === "model" ? gguf.metadata.string("tokenizer.chat_template") : template.origin,
-    runtime: Object.entries(runtime.info.fingerprint).sort(([a], [b]) => (a < b ? -1 : 1)),
-  };
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(parts)));
-  const hex = [...new Uint8Array(digest, 0, 6)].map((byte) => byte.toString(16).padStart(2, "0"));
-  return `fp_${hex.join("")}`;
+function templateSource({ template, gguf }: ModelFacts): string {
+  const own = template.origin === "model" ? gguf.metadata.string("tokenizer.chat_template") : undefined;
+  return own ?? template.origin;
 }
 
 function formatMix(gguf: Gguf): Record<string, number> {
