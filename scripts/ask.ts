@@ -1,11 +1,10 @@
 // `npm run ask -- "…"`: one answer in the terminal, through Dawn in Node. The answer goes to stdout, all else to stderr.
 import { text as readAll } from "node:stream/consumers";
 import { parseArgs } from "node:util";
-import type { Engine } from "../src/engine/engine.ts";
 import type { RequestStats } from "../src/engine/stats.ts";
 import { CommandError } from "./command-error.ts";
 import { interruptSignal } from "./interrupt.ts";
-import { openNodeEngine } from "./node-engine.ts";
+import { type NodeEngine, openNodeEngine } from "./node-engine.ts";
 import { formatSeconds } from "./terminal.ts";
 
 const USAGE = `usage: npm run ask -- "PROMPT" [options]      (without a prompt it is read from stdin)
@@ -39,7 +38,7 @@ export async function main(args: string[]): Promise<void> {
   let stats: RequestStats | undefined;
   try {
     const engine = await openNodeEngine({
-      model: values.model,
+      ...(values.model !== undefined && { models: [values.model] }),
       adapter: values.adapter,
       signal,
       onStats: (figures) => {
@@ -65,8 +64,8 @@ export async function main(args: string[]): Promise<void> {
 }
 
 async function streamAnswer(
-  engine: Engine,
-  params: Parameters<Engine["chat"]["completions"]["create"]>[0],
+  engine: NodeEngine,
+  params: Parameters<NodeEngine["chat"]["completions"]["create"]>[0],
   signal: AbortSignal,
 ): Promise<void> {
   const stream = await engine.chat.completions.create({ ...params, stream: true }, { signal });

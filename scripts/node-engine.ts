@@ -1,47 +1,63 @@
-// The engine in Node, without a worker: Dawn's GPU and a file on disk. For the command line, the bench and tests.
+// The engine in Node, without a worker: Dawn's GPU and files on disk. For the command line, the bench and tests.
 import { existsSync } from "node:fs";
 import { type Engine, type EngineOptions, openEngine } from "../src/engine/engine.ts";
 import { gpuHost } from "../src/engine/gpu-host.ts";
 import { modelAtHand } from "../src/engine/model-opener.ts";
+import type { SessionOptions } from "../src/engine/session.ts";
 import { CommandError } from "./command-error.ts";
 import { openDawn, yieldToAdapter } from "./dawn.ts";
 import { DEFAULT_MODEL_PATH } from "./default-model.ts";
 import { openModelFiles } from "./model-files.ts";
 
-export interface NodeEngineOptions extends Omit<EngineOptions, "openModel" | "openHost"> {
-  /** Path of a GGUF file; default: the default model. */
-  model?: string | undefined;
+/** A model on this machine. */
+export interface FileModel extends Omit<SessionOptions, "openModel"> {
+  /** Path of a GGUF file, or of the first part of a split one. */
+  readonly path: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface NodeEngineOptions extends Pick<EngineOptions, "memoryBudget" | "onStats" | "onStall" | "signal"> {
+  /** Paths of GGUF files; default: the default model. */
+  models?: readonly string[] | undefined;
   /** As `openDawn` takes it. */
   adapter?: string | undefined;
 }
 
-/** @throws CommandError when the model is missing, EngineError for everything that loading can meet */
-export async function openNodeEngine({ model, adapter, ...options }: NodeEngineOptions): Promise<Engine> {
-  const path = model ?? DEFAULT_MODEL_PATH;
-  if (!existsSync(path)) {
-    throw new CommandError(
-      model === undefined
-        ? "the default model is not here; run npm run fetch-model, or name another with --model FILE"
-        : `there is no file ${model}`,
-    );
-  }
+export type NodeEngine = Engine<FileModel>;
+
+/** @throws CommandError when a model is missing, EngineError for everything that loading can meet */
+export async function openNodeEngine({ models, adapter, signal, ...options }: NodeEngineOptions): Promise<NodeEngine> {
+  if (models === undefined && !existsSync(DEFAULT_MODEL_PATH))
+    throw new CommandError("the default model is not here; run npm run fetch-model, or name another with --model FILE");
+  const paths = models ?? [DEFAULT_MODEL_PATH];
+  for (const path of paths) if (!existsSync(path)) throw new CommandError(`there is no file ${path}`);
+
   const dawn = await openDawn(adapter === undefined ? {} : { adapter });
-  const files = await openModelFiles(path);
+  const engine = await openEngine({ ...options, openHost: gpuHost(dawn.gpu) });
+  if (/llvmpipe|swiftshader/i.test(dawn.name)) yieldToAdapter();
+  const open: (() => Promise<void>)[] = [];
+  const nodeEngine: NodeEngine = {
+    chat: engine.chat,
+    models: engine.models,
+    unload: engine.unload,
+    get info() {
+      return engine.info;
+    },
+    async load({ path, ...model }) {
+      const files = await openModelFiles(path);
+      open.push(files.close); // kept open: after a lost device the model is read again
+      return engine.load({ ...model, openModel: modelAtHand(files.source) });
+    },
+    async dispose() {
+      await engine.dispose();
+      for (const close of open.splice(0)) await close();
+    },
+  };
   try {
-    const engine = await openEngine({
-      ...options,
-      openModel: modelAtHand(files.source),
-      openHost: gpuHost(dawn.gpu),
-    });
-    if (/llvmpipe|swiftshader/i.test(dawn.name)) yieldToAdapter();
-    const { dispose } = engine;
-    engine.dispose = async () => {
-      await dispose();
-      await files.close();
-    };
-    return engine;
+    for (const path of paths) await nodeEngine.load({ path, ...(signal && { signal }) });
+    return nodeEngine;
   } catch (error) {
-    await files.close();
+    await nodeEngine.dispose();
     throw error;
   }
 }
