@@ -230,47 +230,6 @@ test("values that ask for nothing pass", () => {
   expect(parse({ top_k: 0, min_p: 0 }).sampling).not.toHaveProperty("topK");
 });
 
-const REFUSED_IN_MESSAGES: [unknown, string][] = [
-  [{ role: "tool", tool_call_id: "x", content: "" }, "messages[2].role"],
-  [{ role: "function", name: "f", content: "" }, "messages[2].role"],
-  [{ role: "assistant", content: "", tool_calls: [] }, "messages[2].tool_calls"],
-  [{ role: "assistant", content: "", function_call: {} }, "messages[2].function_call"],
-  [{ role: "assistant", content: "", audio: { id: "a" } }, "messages[2].audio"],
-  [{ role: "assistant", content: "", refusal: "no" }, "messages[2].refusal"],
-  [{ role: "user", content: [{ type: "image_url", image_url: { url: "x" } }] }, "messages[2].content[0].type"],
-  [{ role: "user", content: [{ type: "text", text: "" }, { type: "input_audio" }] }, "messages[2].content[1].type"],
-  [{ role: "user", content: [{ type: "text", text: "", prompt_cache_breakpoint: {} }] }, "messages[2].content[0].prompt_cache_breakpoint"],
-]; // biome-ignore format: a table
-for (const [message, param] of REFUSED_IN_MESSAGES) {
-  test(`refused by path: ${param} of ${JSON.stringify(message)}`, () => {
-    const body = { ...BASE, messages: [...MESSAGES, ...MESSAGES, message] };
-    expect(errorOf(body)).toMatchObject({ code: "unsupported_parameter", param });
-  });
-}
-
-test("roles and parts: text parts are joined in order, and an answer can be sent back as it came", () => {
-  const { messages } = parse({
-    messages: [
-      { role: "system", content: "s" },
-      { role: "developer", content: "d", name: "dev" },
-      {
-        role: "user",
-        content: [
-          { type: "text", text: "a" },
-          { type: "text", text: "b" },
-        ],
-      },
-      { role: "assistant", content: "c", refusal: null, annotations: [], tool_calls: null },
-    ],
-  });
-  expect(messages).toEqual([
-    { role: "system", content: "s" },
-    { role: "developer", content: "d", name: "dev" },
-    { role: "user", content: "ab" },
-    { role: "assistant", content: "c" },
-  ]);
-});
-
 test("any body is a request or a typed refusal: 3,000 mutations", () => {
   const values = [null, 0, -1, 1.5, 1e300, "", "x", true, [], [[]], {}, { type: "text" }, Number.NaN, "\ud800", [null]];
   const names = [...Object.keys(FIELDS), "__proto__", "toString", ""];
