@@ -83,8 +83,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     });
     throwIfDisposed();
     throwIfAborted(signal);
-    const request = parseRequest(params, { tokenizer: session.tokenizer, templateVariables: new Set() });
-    const prompt = encodePrompt(session, request.messages);
+    const request = parseRequest(params, {
+      tokenizer: session.tokenizer,
+      templateVariables: session.template.variables,
+    });
+    const prompt = encodePrompt(session, request);
     const job: Job = { session, request, prompt, signal, onStats: (stats) => report(session, stats) };
     if (!request.stream) {
       const answer = answerPlain(job);
