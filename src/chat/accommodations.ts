@@ -1,6 +1,7 @@
 // What templates differ in: each accommodation rewrites a conversation for templates that refuse it as it is.
 // They are tried when a template refuses, the smallest set of them first, each only where it changes anything.
 import type { Json } from "../base/json.ts";
+import { withPrintedCalls } from "./call-forms.ts";
 import type { ChatMessage, ContentPart } from "./message.ts";
 import type { TemplateTraits } from "./template-traits.ts";
 
@@ -12,13 +13,13 @@ export interface Conversation {
   readonly argumentTexts: readonly (readonly string[])[];
 }
 
-/** The first form that is tried: the messages as the API has them, arguments as objects, no system message where it is lost. */
+/** The first form that is tried: the messages as the API has them, arguments as objects, and nothing where it would be lost. */
 export function conversationOf(
   messages: readonly ChatMessage[],
   tools: Json | undefined,
   traits: TemplateTraits,
 ): Conversation {
-  const conversation = asTheyAre(messages, tools, traits);
+  const conversation = withPrintedCalls(asTheyAre(messages, tools, traits), traits);
   if (traits.systemMessages === "all") return conversation;
   const merged = mergedSystem(conversation) ?? conversation;
   return traits.systemMessages === "one" ? merged : (systemInUser(merged) ?? merged);
@@ -101,7 +102,7 @@ function shortCallIds(conversation: Conversation): Conversation | undefined {
 }
 
 /** A call on its way into a template. */
-interface Call {
+export interface Call {
   readonly id: string;
   readonly function: { readonly name: string; readonly arguments: Json };
 }

@@ -12,6 +12,9 @@ export interface TemplateTraits {
   readonly knowsDeveloper: boolean;
   /** Which system messages are in its text: all of them, one alone, or not even one. Those that it refuses are not lost. */
   readonly systemMessages: "all" | "one" | "none";
+  /** Whether it prints the calls of a message without content, with an empty one, and with a text. */
+  readonly printsCalls: { readonly besideNull: boolean; readonly besideEmpty: boolean; readonly besideText: boolean };
+  readonly printsResults: boolean;
 }
 
 export interface Specials {
@@ -37,6 +40,7 @@ export function readTraits(source: string, program: Program, specials: Specials)
     walksParts: holdsAll(parts, WORDS.slice(0, 2)) && !/["']type["']/.test(parts),
     knowsDeveloper: /["']developer["']/.test(source),
     systemMessages: systemMessagesOf(render),
+    ...toolsOf(render),
   };
 }
 
@@ -54,6 +58,27 @@ function systemMessagesOf(render: (messages: readonly Json[]) => string): Templa
   if (several === "" || holdsAll(several, WORDS)) return "all";
   const one = render([message("system", first), user]);
   return one === "" || one.includes(first) ? "one" : "none";
+}
+
+function toolsOf(render: (messages: readonly Json[]) => string): Pick<TemplateTraits, "printsCalls" | "printsResults"> {
+  const [name, argument, result] = WORDS;
+  const user = message("user", "Hi");
+  if (render([user, message("assistant", "Hello"), user]) === "") {
+    const printsCalls = { besideNull: true, besideEmpty: true, besideText: true };
+    return { printsCalls, printsResults: true }; // it wants variables that are not known here: nothing can be told
+  }
+  const withContent = (content: Json): string[] =>
+    [{ a: argument }, JSON.stringify({ a: argument })].map((args) => {
+      const call = { id: "call00001", type: "function", function: { name, arguments: args } };
+      const answer = { role: "tool", tool_call_id: "call00001", name, content: result };
+      return render([user, { role: "assistant", content, tool_calls: [call] }, answer]);
+    });
+  const prints = (rendered: readonly string[]): boolean => rendered.some((text) => holdsAll(text, [name, argument]));
+  const [besideNull, besideEmpty, besideText] = [withContent(null), withContent(""), withContent("Let me look.")];
+  return {
+    printsCalls: { besideNull: prints(besideNull), besideEmpty: prints(besideEmpty), besideText: prints(besideText) },
+    printsResults: [...besideNull, ...besideEmpty, ...besideText].some((text) => text.includes(result)),
+  };
 }
 
 function message(role: string, content: Json): Json {
