@@ -1,24 +1,11 @@
-// The `messages` of a request: roles and parts as OpenAI writes them -> plain messages with one text each.
-import {
-  array,
-  type Check,
-  invalid,
-  join,
-  missing,
-  object,
-  string,
-  unknown,
-  unsupported,
-  wrongType,
-} from "./checks.ts";
+// The `messages` of a request: six roles, their keys and contents as OpenAI writes them -> messages as the engine reads them.
+import { array, type Check, invalid, join, missing, object, oneOf, string, unsupported } from "./checks.ts";
+import { type RequestContent, readContent, readRefusalPart } from "./content-parts.ts";
+import { allowKeys, type Entries, optional, required } from "./entries.ts";
+import { checkOrder } from "./message-order.ts";
+import { functionCall, type RequestFunctionCall, type RequestToolCall, toolCalls } from "./tool-calls.ts";
 
-/** Text, or the texts of its parts in order. */
-export type RequestContent = string | readonly { readonly type: "text"; readonly text: string }[];
-
-/** A call that an earlier answer made. `arguments` and `input` are the model's own text, perhaps broken. */
-export type RequestToolCall =
-  | { readonly id: string; readonly type: "function"; readonly name: string; readonly arguments: string }
-  | { readonly id: string; readonly type: "custom"; readonly name: string; readonly input: string };
+export type { RequestContent, RequestToolCall };
 
 /** A message after validation. */
 export type RequestMessage =
@@ -30,86 +17,100 @@ export type RequestMessage =
       readonly name?: string;
       readonly refusal?: string;
       readonly toolCalls?: readonly RequestToolCall[];
-      readonly functionCall?: { readonly name: string; readonly arguments: string };
+      readonly functionCall?: RequestFunctionCall;
     }
   | { readonly role: "tool"; readonly content: RequestContent; readonly toolCallId: string }
   | { readonly role: "function"; readonly content: string | null; readonly name: string };
 
-type Role = "system" | "developer" | "user" | "assistant";
+/** Every message by itself, then the order of calls and their results (CONTRACT of the API, sections 2.1 to 2.3). */
+export const messages: Check<RequestMessage[]> = (value, path) => {
+  const checked = array(message, { min: 1, max: Number.POSITIVE_INFINITY })(value, path);
+  checkOrder(checked, path);
+  return checked;
+};
 
-const ROLES: readonly Role[] = ["system", "developer", "user", "assistant"];
-const LATER_ROLES = ["tool", "function"];
-const LATER_PARTS = ["image_url", "input_audio", "file", "refusal"];
+type Role = RequestMessage["role"];
 
-/** Keys of a message beside `role` and `content`: which roles know them, and which value asks for nothing. */
-const KEYS: Readonly<Record<string, { roles: readonly Role[]; passes?: (value: unknown) => boolean; advice: string }>> =
-  {
-    name: { roles: ROLES, passes: () => true, advice: "" },
-    refusal: { roles: ["assistant"], advice: "Send the refusal's text as `content`." },
-    annotations: {
-      roles: ["assistant"],
-      passes: isEmptyArray,
-      advice: "Leave it out: no annotation reaches the model.",
-    },
-    audio: { roles: ["assistant"], advice: "This engine has no audio answers to refer to." },
-    tool_calls: { roles: ["assistant"], advice: "Tools are not supported yet; send the call as text." },
-    function_call: { roles: ["assistant"], advice: "Tools are not supported yet; send the call as text." },
-  };
-
-export const messages: Check<RequestMessage[]> = array(message, { min: 1, max: Number.POSITIVE_INFINITY });
+/** Keys of a message beside `role` and `content`. */
+const KEYS: Readonly<Record<Role, readonly string[]>> = {
+  system: ["name"],
+  developer: ["name"],
+  user: ["name"],
+  assistant: ["name", "refusal", "annotations", "audio", "tool_calls", "function_call"],
+  tool: ["tool_call_id"],
+  function: ["name"],
+};
+const role = oneOf(...(Object.keys(KEYS) as Role[]));
 
 function message(value: unknown, path: string): RequestMessage {
   const entries = object(value, path);
-  const role = readRole(entries.get("role"), join(path, "role"));
-  for (const [key, entry] of entries) {
-    if (key === "role" || key === "content") continue;
-    const known = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;
-    if (!known?.roles.includes(role)) throw unknown(join(path, key));
-    if (!known.passes?.(entry)) throw unsupported(join(path, key), known.advice);
+  const kind = required(entries, path, "role", role);
+  allowKeys(entries, path, ["role", "content", ...KEYS[kind]]);
+  switch (kind) {
+    case "system":
+    case "developer":
+    case "user":
+      return { role: kind, content: required(entries, path, "content", readContent(kind)), ...nameOf(entries, path) };
+    case "assistant":
+      return assistantMessage(entries, path);
+    case "tool":
+      return {
+        role: kind,
+        content: required(entries, path, "content", readContent(kind)),
+        toolCallId: required(entries, path, "tool_call_id", string),
+      };
+    case "function":
+      // The one content that has to be there and may be null.
+      if ((value as { readonly content?: unknown }).content === undefined) throw missing(join(path, "content"));
+      return {
+        role: kind,
+        content: optional(entries, path, "content", string) ?? null,
+        name: required(entries, path, "name", string),
+      };
   }
-  const content = entries.get("content");
-  if (content === undefined) throw missing(join(path, "content"));
-  const name = entries.get("name");
+}
+
+function assistantMessage(entries: Entries, path: string): RequestMessage {
+  checkAnnotations(entries.get("annotations"), join(path, "annotations"));
+  checkAudio(entries.get("audio"), join(path, "audio"));
+  const refusalPart = readRefusalPart(entries.get("content"), join(path, "content"));
+  const content = refusalPart === undefined ? optional(entries, path, "content", readContent("assistant")) : undefined;
+  const refusalKey = optional(entries, path, "refusal", string);
+  if (refusalPart !== undefined && refusalKey !== undefined) {
+    const at = join(path, "refusal");
+    throw invalid(at, "invalid_value", `Invalid '${at}': the content is a refusal already. Send one of the two.`);
+  }
+  const refusal = refusalPart ?? refusalKey;
+  const calls = optional(entries, path, "tool_calls", toolCalls);
+  const call = optional(entries, path, "function_call", functionCall);
+  if (content === undefined && refusal === undefined && calls === undefined && call === undefined)
+    throw missing(join(path, "content"));
   return {
-    role,
-    content: readContent(content, join(path, "content")),
-    ...(name !== undefined && { name: string(name, join(path, "name")) }),
+    role: "assistant",
+    content: content ?? null,
+    ...nameOf(entries, path),
+    ...(refusal !== undefined && { refusal }),
+    ...(calls !== undefined && { toolCalls: calls }),
+    ...(call !== undefined && { functionCall: call }),
   };
 }
 
-function readRole(value: unknown, path: string): Role {
-  if (value === undefined) throw missing(path);
-  const role = string(value, path);
-  if ((ROLES as readonly string[]).includes(role)) return role as Role;
-  if (LATER_ROLES.includes(role))
-    throw unsupported(path, `The role '${role}' is not supported yet: send the result as a user message.`);
-  const expected = ROLES.map((name) => `'${name}'`).join(", ");
-  throw invalid(path, "invalid_value", `Invalid value for '${path}': '${role}'. Expected one of: ${expected}.`);
+/** Answers carry an empty list of them, which comes back with the message; no template could print others. */
+function checkAnnotations(value: unknown, path: string): void {
+  if (value === undefined) return;
+  if (array(object, { min: 0, max: Number.POSITIVE_INFINITY })(value, path).length > 0)
+    throw unsupported(path, "No annotation reaches the model: leave them out, or write them into the content.");
 }
 
-function readContent(value: unknown, path: string): string {
-  if (typeof value === "string") return value;
-  if (Array.isArray(value)) return array(textPart, { min: 1, max: Number.POSITIVE_INFINITY })(value, path).join("");
-  return wrongType(value, path, "a string or an array of text parts");
-}
-
-function textPart(value: unknown, path: string): string {
+function checkAudio(value: unknown, path: string): void {
+  if (value === undefined) return;
   const entries = object(value, path);
-  const typePath = join(path, "type");
-  if (!entries.has("type")) throw missing(typePath);
-  const type = string(entries.get("type"), typePath);
-  if (LATER_PARTS.includes(type)) throw unsupported(typePath, `Content of type '${type}' is not supported: send text.`);
-  if (type !== "text")
-    throw invalid(typePath, "invalid_value", `Invalid value for '${typePath}': '${type}'. Expected 'text'.`);
-  for (const key of entries.keys()) {
-    if (key === "prompt_cache_breakpoint")
-      throw unsupported(join(path, key), "Prefixes are not cached yet: leave it out.");
-    if (key !== "type" && key !== "text") throw unknown(join(path, key));
-  }
-  if (!entries.has("text")) throw missing(join(path, "text"));
-  return string(entries.get("text"), join(path, "text"));
+  allowKeys(entries, path, ["id"]);
+  required(entries, path, "id", string);
+  throw unsupported(path, "This engine makes no audio answers that could be referred to: send the answer's text.");
 }
 
-function isEmptyArray(value: unknown): boolean {
-  return Array.isArray(value) && value.length === 0;
+function nameOf(entries: Entries, path: string): { name?: string } {
+  const name = optional(entries, path, "name", string);
+  return name === undefined ? {} : { name };
 }

@@ -1,4 +1,4 @@
-// A conversation as the chat layer sees it, after api/request has checked it: roles, text, tool calls.
+// A conversation as templates see it, in the names that they use (snake_case): roles, text, tool calls.
 
 export type Role = "system" | "developer" | "user" | "assistant" | "tool";
 
@@ -15,7 +15,7 @@ export interface ToolCall {
 export interface ChatMessage {
   readonly role: Role;
   readonly content: string | null | readonly ContentPart[];
-  /** Tells participants of one role apart. */
+  /** Tells participants of one role apart; of a tool's result: the tool. */
   readonly name?: string;
   /** Hidden reasoning of an earlier answer, for templates that put it back. */
   readonly reasoning_content?: string;

@@ -88,7 +88,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     });
     throwIfDisposed();
     throwIfAborted(callSignal);
-    const prompt = encodePrompt(session, request.messages);
+    const prompt = encodePrompt(session, request);
     const job: Job = { session, request, prompt, signal: callSignal, onStats: (stats) => report(session, stats) };
     if (!request.stream) {
       const answer = answerPlain(job);

@@ -1,7 +1,7 @@
-// Messages -> prompt ids: the template's rendering, tokenized with control tokens only where the template wrote them.
-import type { RequestMessage } from "../api/messages.ts";
+// A request -> prompt ids: the template's rendering, tokenized with control tokens only where the template wrote them.
+import type { ChatRequest } from "../api/request.ts";
 import { EngineError } from "../base/errors.ts";
-import type { ChatMessage } from "../chat/message.ts";
+import { chatMessages } from "../chat/from-request.ts";
 import type { ChatTemplate } from "../chat/template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
@@ -11,12 +11,15 @@ interface PromptSide {
   readonly info: { readonly contextLength: number };
 }
 
+type PromptRequest = Pick<ChatRequest, "messages" | "continueFinalMessage" | "templateVariables">;
+
 /** @throws EngineError `template_error`, `budget_exceeded`, `context_length_exceeded` when not one token of an answer has room */
-export function encodePrompt(
-  { template, tokenizer, info }: PromptSide,
-  messages: readonly RequestMessage[],
-): Int32Array {
-  const segments = template.render(messages as readonly ChatMessage[], { addGenerationPrompt: true });
+export function encodePrompt({ template, tokenizer, info }: PromptSide, request: PromptRequest): Int32Array {
+  const segments = template.render(chatMessages(request.messages), {
+    addGenerationPrompt: !request.continueFinalMessage,
+    continueFinalMessage: request.continueFinalMessage,
+    variables: request.templateVariables,
+  });
   const ids = tokenizer.encode(segments, { addEos: false }); // BOS as the model asks, unless the template wrote it
   if (ids.length === 0)
     throw new EngineError("template_error", "The chat template made an empty prompt of these messages.", {

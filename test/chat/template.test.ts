@@ -52,8 +52,10 @@ test("system messages stay where they are if the template takes them there", () 
 });
 
 test("null content reaches the template, and is empty text only for one that fails on it", () => {
-  expect(render("{{ messages[0].content is none }}", [call("{}")])).toBe("True");
-  expect(render("{{ 'a' + messages[0].content }}", [call("{}")])).toBe("a");
+  const prints = "{% for m in messages %}{{ m.content is none }}{{ m.tool_calls }}{% endfor %}";
+  expect(render(prints, [call("{}")])).toContain("True[");
+  const adds = "{% for m in messages %}{{ 'a' + m.content }}{{ m.tool_calls }}{% endfor %}";
+  expect(render(adds, [call("{}")])).toContain("a[");
 });
 
 test("text parts are joined for templates that take texts, and kept for those that walk them", () => {
@@ -166,3 +168,56 @@ test("writesBos tells who adds the begin-of-text token", () => {
   expect(of(`{{ bos_token }}${EACH}`)).toBe(true);
   expect(of(EACH)).toBe(false);
 });
+
+describe("calls and results reach the model whatever the template leaves out", () => {
+  const conversation = (content: string | null): ChatMessage[] => [
+    { role: "user", content: "Hi" },
+    { role: "assistant", content, tool_calls: [{ id: "1", type: "function", function: { name: "f", arguments: '{"a":1}' } }] },
+    { role: "tool", name: "f", tool_call_id: "1", content: "2" },
+    { role: "tool", name: "f", tool_call_id: "1", content: "3" },
+  ]; // biome-ignore format: one message a line
+  const onlyWithoutContent =
+    "{% for m in messages %}[{{ m.role }}:{% if m.content is none %}{{ m.tool_calls[0].function.name }}({{ m.tool_calls[0].function.arguments.a }}){% else %}{{ m.content }}{% endif %}]{% endfor %}";
+  const onlyBesideText =
+    "{% for m in messages %}{% if m.content %}[{{ m.content }}]{% if m.tool_calls %}{{ m.tool_calls }}{% endif %}{% endif %}{% endfor %}";
+  const noTools = "{% for m in messages if m.role != 'tool' %}[{{ m.role }}:{{ m.content }}]{% endfor %}";
+  test.each([
+    ["an empty content becomes none", onlyWithoutContent, "", "[user:Hi][assistant:f(1)][tool:2][tool:3]"],
+    ["a text stands before its calls", onlyWithoutContent, "Look:", "[user:Hi][assistant:Look:][assistant:f(1)][tool:2][tool:3]"],
+    ["no tools: text in the forms that most models know", noTools, "Look:", '[user:Hi][assistant:Look:\n<tool_call>\n{"name": "f", "arguments": {"a":1}}\n</tool_call>][user:<tool_response>\n2\n</tool_response>\n<tool_response>\n3\n</tool_response>]'],
+    ["no tools, no content", noTools, null, '[user:Hi][assistant:<tool_call>\n{"name": "f", "arguments": {"a":1}}\n</tool_call>][user:<tool_response>\n2\n</tool_response>\n<tool_response>\n3\n</tool_response>]'],
+    ["calls that are printed beside a text alone", onlyBesideText, null, '[Hi][<tool_call>\n{"name": "f", "arguments": {"a":1}}\n</tool_call>][2][3]'],
+  ])("%s", (_, source, content, text) => {
+    expect(render(source, conversation(content))).toBe(text);
+  }); // biome-ignore format: a table
+});
+
+test("system messages that a template would print one alone of, or none, are merged or moved", () => {
+  const messages: ChatMessage[] = [
+    { role: "system", content: "A" },
+    { role: "developer", content: "B" },
+    { role: "user", content: "Hi" },
+    { role: "system", content: "C" },
+  ];
+  const last = "{% set ns = namespace(s='') %}{% for m in messages %}{% if m.role == 'system' %}{% set ns.s = m.content %}{% endif %}{% endfor %}({{ ns.s }}){% for m in messages if m.role != 'system' %}[{{ m.content }}]{% endfor %}";
+  expect(render(last, messages)).toBe("(A\n\nB\n\nC)[Hi]");
+  const none = "{% for m in messages if m.role != 'system' %}[{{ m.content }}]{% endfor %}";
+  expect(render(none, messages)).toBe("[A\n\nB\n\nC\n\nHi]");
+}); // biome-ignore format: templates on a line
+
+test("ids of calls are as long as the template demands", () => {
+  const source = "{% for m in messages %}{% for c in m.tool_calls or [] %}{% if c.id | length != 9 %}{{ raise_exception('9') }}{% endif %}{{ c.function.name }}{{ c.function.arguments }}:{{ c.id }} {% endfor %}{% if m.tool_call_id %}{{ m.content }}:{{ m.tool_call_id }} {% endif %}{% endfor %}";
+  const long = (id: string): ChatMessage => ({ role: "assistant", content: null, tool_calls: [{ id, type: "function", function: { name: "f", arguments: "{}" } }] });
+  const answer = (id: string): ChatMessage => ({ role: "tool", tool_call_id: id, content: "r" });
+  expect(render(source, [long("call_aaaaaaaa"), answer("call_aaaaaaaa"), long("call_b"), answer("call_b")])).toBe(
+    "f{}:call00000 r:call00000 f{}:call00001 r:call00001 ",
+  );
+  expect(render(source, [long("abcdefghi"), answer("abcdefghi")])).toBe("f{}:abcdefghi r:abcdefghi ");
+}); // biome-ignore format: a template on a line
+
+test("arguments that are no object are one where a template walks over them", () => {
+  const source = "{% for m in messages %}{% for c in m.tool_calls or [] %}{% for k, v in c.function.arguments | items %}{{ k }}={{ v }};{% endfor %}.{% endfor %}{% endfor %}";
+  for (const nothing of ["", " ", "null"]) expect(render(source, [call(nothing)])).toBe(".");
+  expect(render(source, [call('{"a":')])).toBe('arguments={"a":;.');
+  expect(render(source, [call('{"a": 1}'), call("")])).toBe("a=1;..");
+}); // biome-ignore format: a template on a line
