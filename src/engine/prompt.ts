@@ -11,9 +11,12 @@ interface PromptSide {
   readonly info: { readonly contextLength: number };
 }
 
-type PromptRequest = Pick<ChatRequest, "messages" | "continueFinalMessage" | "templateVariables">;
+type PromptRequest = Pick<ChatRequest, "messages" | "continueFinalMessage" | "templateVariables" | "maxTokens">;
 
-/** @throws EngineError `template_error`, `budget_exceeded`, `context_length_exceeded` when not one token of an answer has room */
+/**
+ * @throws EngineError `template_error`, `budget_exceeded`, `context_length_exceeded` when the answer that was asked for has no
+ *   room, or not one token of it where no length was
+ */
 export function encodePrompt({ template, tokenizer, info }: PromptSide, request: PromptRequest): Int32Array {
   const segments = template.render(chatMessages(request.messages), {
     addGenerationPrompt: !request.continueFinalMessage,
@@ -25,16 +28,20 @@ export function encodePrompt({ template, tokenizer, info }: PromptSide, request:
     throw new EngineError("template_error", "The chat template made an empty prompt of these messages.", {
       param: "messages",
     });
-  if (ids.length >= info.contextLength)
+  const { contextLength } = info;
+  if (ids.length + (request.maxTokens ?? 1) > contextLength) {
+    const asked =
+      request.maxTokens === undefined ? "an answer of any length" : `an answer of up to ${request.maxTokens} tokens`;
     throw new EngineError(
       "context_length_exceeded",
-      `The messages are ${ids.length} tokens long, and the context of ${info.contextLength} tokens has to hold the answer as ` +
-        "well. Shorten the messages, or load the model with a longer context.",
+      `The messages are ${ids.length} tokens long and ask for ${asked}; the context of ${contextLength} tokens has to hold both. ` +
+        "Shorten the messages, ask for a shorter answer, or load the model with a longer context.",
       {
         param: "messages",
         wireCode: "context_length_exceeded",
-        details: { contextLength: info.contextLength, promptTokens: ids.length },
+        details: { contextLength, promptTokens: ids.length },
       },
     );
+  }
   return ids;
 }
