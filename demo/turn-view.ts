@@ -38,7 +38,7 @@ function columns(app: App, turn: AssistantTurn, index: number): TemplateResult {
   const isLast = app.state.turns.at(-1) === turn;
   return html`<div
     class="choices"
-    role="radiogroup"
+    role="group"
     aria-label="${turn.choices.length} answers; pick the one to go on from"
     tabindex="0"
   >

@@ -103,7 +103,7 @@ function rowOf(name: HTMLElement, percent: string, share: number, chosen: boolea
   const bar = document.createElement("span");
   bar.className = "bar";
   bar.style.inlineSize = `${share * 100}%`;
-  row.append(name, number, bar);
+  row.append(name, " ", number, bar); // the space is heard, not seen
   row.classList.toggle("chosen", chosen);
   return row;
 }

@@ -74,11 +74,10 @@ export function createTokenView(label: string): TokenView {
     option.tabIndex = 0;
   }
 
-  /** What the pointer is on comes first, then what has the focus. */
+  /** What the pointer is on comes first, then what the keyboard has gone to: a click alone must not leave a panel behind. */
   function update(): void {
     clearTimeout(leaving);
-    const focused = document.activeElement ?? undefined;
-    const target = hovered ?? focused;
+    const target = hovered ?? list.querySelector(":focus-visible") ?? undefined;
     const found = target && shown.get(target);
     document.removeEventListener("keydown", dismiss, { capture: true });
     if (target === undefined || found === undefined) panel.hide();
@@ -115,15 +114,23 @@ export function createTokenView(label: string): TokenView {
   list.addEventListener("pointerout", leave);
   panel.element.addEventListener("pointerenter", () => clearTimeout(leaving));
   panel.element.addEventListener("pointerleave", leave);
-  list.addEventListener("click", (event) => optionOf(event)?.focus({ preventScroll: true }));
+  // A finger hovers over nothing: a tap shows the panel, and a tap elsewhere takes it away with the focus.
+  list.addEventListener("click", (event) => {
+    hovered = optionOf(event);
+    hovered?.focus({ preventScroll: true });
+    update();
+  });
   list.addEventListener("focusin", (event) => {
     const option = optionOf(event);
-    if (option !== undefined) moveTo(option);
-    hovered = undefined;
+    if (option === undefined) return;
+    moveTo(option);
+    if (option.matches(":focus-visible")) hovered = undefined;
     update();
   });
   list.addEventListener("focusout", (event) => {
-    if (!list.contains(event.relatedTarget as Node | null)) update();
+    if (list.contains(event.relatedTarget as Node | null)) return;
+    hovered = undefined;
+    update();
   });
   list.addEventListener("keydown", (event) => {
     if (current === undefined || event.ctrlKey || event.altKey || event.metaKey) return;

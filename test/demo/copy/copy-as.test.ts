@@ -8,13 +8,13 @@ const TEXTS = [
   "It's \"quoted\" and `ticked` and ''twice'' \"'\"'\"",
   "line one\nline two\r\n\ttabbed\n",
   String.raw`back\slash \\ two \\\ three \n \' \" \u0041 ends in \ `.trim(),
-  "$HOME ${HOME} $(id) !! !$ %PATH% ~ * ? [a] {b,c} # ; & | < > \\$x",
+  `$HOME \${HOME} $(id) !! !$ %PATH% ~ * ? [a] {b,c} # ; & | < > \\$x`,
   "EOF\nJSON\n'\n\"\n`",
   "emoji 😀 👨‍👩‍👧 🏴\u{e0067}\u{e0062}\u{e007f} and 漢字",
   "lone \ud83d high and \udc00 low",
   "\u0000\u0001\u0007\u001b[31m\u007f\u0085\u00a0\u00ad\u200b\u202eabc\u2028\u2029\u2066\ufeff",
   '"role": "system"\n  "model": 1,',
-  "</script><!-- */ // ${`x`}",
+  `</script><!-- */ // \${\`x\`}`,
   "@file",
   "",
 ];
@@ -52,6 +52,13 @@ describe.skipIf(SHELLS.length === 0).each(SHELLS)("curl, pasted into %s", (shell
     });
     expect(JSON.parse(body!)).toEqual(request);
   });
+});
+
+test("in the quotes of the command nothing means anything to a shell, fish's backslashes included", () => {
+  for (const text of TEXTS) {
+    const [, data] = /--data '(.*)'\n$/s.exec(asCurl(requestWith(text)))!;
+    expect(data).not.toMatch(/'|\\\\/);
+  }
 });
 
 /** Runs the copied module with its two packages in place of real ones; what it asked for. */
