@@ -38,7 +38,7 @@ export function columnView(
         ?disabled=${!isLast}
         @change=${() => app.choose(turn, index)}
       />
-      Answer ${index + 1} <span class="quiet">${chosen ? "the chat goes on from here" : ""}</span>
+      Answer ${index + 1} <span class="quiet">${chosen ? "goes on from here" : ""}</span>
     </label>
     ${choiceView(turn, choice)}
   </section>`;

@@ -22,7 +22,7 @@ export function turnView(app: App, turn: Turn, index: number): TemplateResult {
     aria-busy=${ending === undefined}
     data-state=${state}
   >
-    ${choices.length > 1 ? columns(app, turn, index) : choiceView(turn, choices[0]!)}
+    ${answersView(app, turn, index)}
     ${turn.shownAs === "tokens" && choices.some(({ tokens }) => tokens.length > 0) ? legend() : nothing}
     ${problem === undefined ? nothing : problemView(app, problem)}
     ${choices.length > 1 ? html`<p class="figures" aria-live="off">${requestFigures(turn)}</p>` : nothing}
@@ -32,6 +32,13 @@ export function turnView(app: App, turn: Turn, index: number): TemplateResult {
         : html`<div class="answer-actions">${formSwitch(app, turn)} ${copyView(request, model)}</div>`
     }
   </article>`;
+}
+
+/** Nothing where an error is all there is to show. */
+function answersView(app: App, turn: AssistantTurn, index: number): TemplateResult | typeof nothing {
+  const { choices, ending } = turn;
+  if (ending === "failed" && choices.every(({ text }) => text === "")) return nothing;
+  return choices.length > 1 ? columns(app, turn, index) : choiceView(turn, choices[0]!);
 }
 
 function columns(app: App, turn: AssistantTurn, index: number): TemplateResult {

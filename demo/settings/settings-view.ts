@@ -31,7 +31,8 @@ export function settingsView(app: App): TemplateResult {
 export function focusControl(name: ControlName): void {
   const field = document.getElementById(name);
   field?.closest("details")?.setAttribute("open", "");
-  field?.focus();
+  field?.focus({ preventScroll: true });
+  field?.scrollIntoView({ block: "center" });
 }
 
 function groupView(app: App, group: ControlGroup): TemplateResult {
