@@ -1,7 +1,7 @@
 // The one table of what can be set for an answer, by the name of the request's field: the form, the request and the marks of
 // errors are all made from it. To add a control: one row here.
 import type { Json } from "../../src/base/json.ts";
-import { readIds, readLogitBias, readSeed, readStops } from "./text-values.ts";
+import { readIds, readLines, readLogitBias, readSeed } from "./text-values.ts";
 
 interface ControlBase {
   readonly label: string;
@@ -58,20 +58,21 @@ export const CONTROLS = {
   logprobs: toggle("essentials", "Token probabilities", "shows each token tinted by how likely it was"),
   top_logprobs: number("essentials", "Alternatives per token", { min: 0, max: 20, step: 1, absent: 0, start: 5 }, "", "logprobs"),
 
-  stop: text("more sampling", "Stop sequences", "lines", readStops, "up to four, one a line; \\n stands for a line break"),
+  stop: text("more sampling", "Stop sequences", "lines", readLines, "up to four, one a line; \\n stands for a line break"),
   frequency_penalty: number("more sampling", "Frequency penalty", { min: -2, max: 2, step: 0.1, absent: 0 }, "for each time that a token was used"),
   presence_penalty: number("more sampling", "Presence penalty", { min: -2, max: 2, step: 0.1, absent: 0 }, "once a token was used at all"),
   logit_bias: text("more sampling", "Logit bias", "lines", readLogitBias, "a token id and −100 to 100, one pair a line"),
 
   top_k: number("extensions", "Top-k", { min: 0, max: MANY, step: 1, absent: 0 }, "only the best so many tokens; 0 is off"),
   min_p: number("extensions", "Min-p", { min: 0, max: 1, step: 0.01, absent: 0 }, "least likelihood relative to the best; 0 is off"),
-  typical_p: number("extensions", "Typical-p", { min: 0, max: 1, step: 0.05, absent: 1 }, "tokens as surprising as expected; 1 is off"),
+  typical_p: number("extensions", "Typical-p", { min: 0.01, max: 1, step: 0.01, absent: 1 }, "tokens as surprising as expected; 1 is off"),
   top_n_sigma: number("extensions", "Top-nσ", { min: 0, max: 100, step: 0.1, absent: 0 }, "standard deviations below the best logit; 0 is off"),
   repetition_penalty: number("extensions", "Repetition penalty", { min: 0.01, max: 100, step: 0.01, absent: 1 }, "counts the prompt too; 1 is off"),
   dry_multiplier: number("extensions", "DRY multiplier", { min: 0, max: 100, step: 0.1, absent: 0 }, "against repeated phrases; 0 is off"),
   dry_base: number("extensions", "DRY base", { min: 1, max: 100, step: 0.05, absent: 1.75 }, "growth with each repeated token", "dry_multiplier"),
   dry_allowed_length: number("extensions", "DRY allowed length", { min: 0, max: MANY, step: 1, absent: 2 }, "repeated tokens that cost nothing", "dry_multiplier"),
   dry_penalty_last_n: number("extensions", "DRY range", { min: -1, max: MANY, step: 1, absent: -1 }, "last tokens looked at; −1 is all", "dry_multiplier"),
+  dry_sequence_breakers: text("extensions", "DRY breakers", "lines", readLines, "one a line; empty: line break, colon, quote and asterisk", "dry_multiplier"),
   xtc_probability: number("extensions", "XTC probability", { min: 0, max: 1, step: 0.05, absent: 0 }, "how often top choices are excluded; 0 is off"),
   xtc_threshold: number("extensions", "XTC threshold", { min: 0, max: 1, step: 0.05, absent: 0.1 }, "likelihood of a top choice", "xtc_probability"),
   min_tokens: number("extensions", "Least tokens in an answer", { min: 0, max: MANY, step: 1, absent: 0 }, ""),
@@ -109,6 +110,7 @@ function text(
   kind: TextControl["kind"],
   read: TextControl["read"],
   hint: string,
+  needs?: string,
 ): TextControl {
-  return { kind, group, label, hint, read };
+  return { kind, group, label, hint, read, ...(needs !== undefined && { needs }) };
 }

@@ -9,10 +9,10 @@ export function readSeed(text: string, field: string): number | string | undefin
   return Number.isSafeInteger(Number(digits)) ? Number(digits) : digits;
 }
 
-/** One a line, as it stands, spaces and all; `\n`, `\t` and `\\` are a line break, a tab and a backslash. */
-export function readStops(text: string): string[] | undefined {
-  const stops = linesOf(text).map((line) => line.replace(/\\[nt\\]/g, (pair) => ESCAPES[pair]!));
-  return stops.length === 0 ? undefined : stops;
+/** One text a line, as it stands, spaces and all; `\n`, `\t` and `\\` are a line break, a tab and a backslash. */
+export function readLines(text: string): string[] | undefined {
+  const lines = linesOf(text).map((line) => line.replace(/\\[nt\\]/g, (pair) => ESCAPES[pair]!));
+  return lines.length === 0 ? undefined : lines;
 }
 
 /** A token id and a bias on each line. */

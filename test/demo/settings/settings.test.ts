@@ -44,6 +44,11 @@ test.each<[Partial<Values>, Record<string, unknown>]>([
     { dry_multiplier: 0.8, dry_base: 2, dry_penalty_last_n: 256 },
     { dry_multiplier: 0.8, dry_base: 2, dry_penalty_last_n: 256 },
   ],
+  [{ dry_sequence_breakers: "." }, {}],
+  [
+    { dry_multiplier: 0.8, dry_sequence_breakers: ".\n\\n" },
+    { dry_multiplier: 0.8, dry_sequence_breakers: [".", "\n"] },
+  ],
   [{ xtc_threshold: 0.2 }, {}],
   [{ xtc_probability: 0.5 }, { xtc_probability: 0.5 }],
   [
