@@ -1,8 +1,10 @@
 // What the page does: opens models, sends messages, stops, starts over. Owns the state; the views only read it.
-import { createEngine, type Engine, isEngineError, type RequestStats } from "../src/index.ts";
-import { createMarkdownView } from "./markdown.ts";
-import { problemOf } from "./problem.ts";
-import { type AssistantTurn, DEFAULT_SETTINGS, type Settings, type State } from "./state.ts";
+import { createEngine, type RequestStats } from "../src/index.ts";
+import { fillTurn, openTurn } from "./answering.ts";
+import { problemOf, report } from "./problem.ts";
+import { type ControlName, controlOf } from "./settings/controls.ts";
+import { type ControlValue, DEFAULT_SETTINGS } from "./settings/settings.ts";
+import type { AssistantTurn, State } from "./state.ts";
 
 export interface App {
   readonly state: State;
@@ -12,8 +14,16 @@ export interface App {
   send(text: string): Promise<void>;
   stop(): void;
   newChat(): void;
-  set(settings: Partial<Settings>): void;
+  /** Which of an answer's choices the conversation goes on from. */
+  choose(turn: AssistantTurn, index: number): void;
+  showAs(turn: AssistantTurn, form: AssistantTurn["shownAs"]): void;
+  setSystem(system: string): void;
+  set(control: ControlName, value: ControlValue): void;
+  resetSettings(): void;
   toggleSettings(open?: boolean): void;
+  /** Opens the settings at this control. */
+  reveal(control: ControlName): void;
+  revealed(): void;
   setNarrow(narrow: boolean): void;
   setDropping(dropping: boolean): void;
 }
@@ -24,8 +34,10 @@ export function createApp(changed: () => void): App {
     model: { name: "none" },
     rebuilding: undefined,
     turns: [],
-    settings: { ...DEFAULT_SETTINGS },
+    settings: DEFAULT_SETTINGS,
     settingsOpen: false,
+    mark: undefined,
+    revealing: undefined,
     narrow: false,
     dropping: false,
     busy: false,
@@ -62,7 +74,7 @@ export function createApp(changed: () => void): App {
         onStats: (stats) => onStats?.(stats),
       });
       if (!isCurrent()) return void engine.dispose();
-      state.model = { name: "ready", source, engine, info: engine.info };
+      state.model = { name: "ready", source, model, engine, info: engine.info };
     } catch (error) {
       if (!isCurrent()) return;
       state.model = { name: "failed", source, problem: problemOf(error) };
@@ -74,38 +86,25 @@ export function createApp(changed: () => void): App {
   async function send(text: string): Promise<void> {
     const { model } = state;
     if (state.busy || model.name !== "ready" || text.trim() === "") return;
-    const messages = messagesOf(state, text);
-    const answer: AssistantTurn = {
-      role: "assistant",
-      text: "",
-      view: createMarkdownView(),
-      state: "waiting",
-      tokens: 0,
-    };
+    const answer = openTurn(model, state.settings, state.turns, text);
     state.turns.push({ role: "user", text }, answer);
-    state.busy = true;
-    changed();
-    const controller = new AbortController();
-    answering = controller;
-    onStats = (stats) => {
-      answer.stats = stats;
+    state.mark = undefined;
+    if (answer.request !== undefined) {
+      state.busy = true;
       changed();
-    };
-    try {
-      await fillAnswer(model.engine, messages, state.settings, answer, controller.signal, changed);
-    } catch (error) {
-      if (isEngineError(error, "aborted")) answer.state = "stopped";
-      else {
-        answer.state = "failed";
-        answer.problem = problemOf(error);
-        report(error);
-      }
-    } finally {
-      answer.view.end();
+      const controller = new AbortController();
+      answering = controller;
+      onStats = (stats) => {
+        answer.stats = stats;
+        changed();
+      };
+      await fillTurn(model.engine, answer, answer.request, controller.signal, changed);
       state.rebuilding = undefined;
       if (answering === controller) state.busy = false;
-      changed();
     }
+    const control = controlOf(answer.problem?.param);
+    if (control !== undefined) state.mark = { control, what: answer.problem!.what };
+    changed();
   }
 
   return {
@@ -121,13 +120,40 @@ export function createApp(changed: () => void): App {
       state.turns = [];
       changed();
     },
-    set(settings) {
-      Object.assign(state.settings, settings);
+    choose(turn, index) {
+      turn.chosen = index;
+      changed();
+    },
+    showAs(turn, form) {
+      turn.shownAs = form;
+      changed();
+    },
+    setSystem(system) {
+      state.settings = { ...state.settings, system };
+      changed();
+    },
+    set(control, value) {
+      const { settings, mark } = state;
+      state.settings = { ...settings, values: { ...settings.values, [control]: value } };
+      if (mark?.control === control) state.mark = undefined;
+      changed();
+    },
+    resetSettings() {
+      state.settings = DEFAULT_SETTINGS;
+      state.mark = undefined;
       changed();
     },
     toggleSettings(open = !state.settingsOpen) {
       state.settingsOpen = open;
       changed();
+    },
+    reveal(control) {
+      state.settingsOpen = true;
+      state.revealing = control;
+      changed();
+    },
+    revealed() {
+      state.revealing = undefined;
     },
     setNarrow(narrow) {
       state.narrow = narrow;
@@ -140,65 +166,4 @@ export function createApp(changed: () => void): App {
       changed();
     },
   };
-}
-
-type Messages = Parameters<Engine["chat"]["completions"]["create"]>[0]["messages"];
-
-/** Failed turns without any text are left out, with the question that they did not answer. */
-function messagesOf({ turns, settings }: State, text: string): Messages {
-  const messages: Messages = [];
-  if (settings.system.trim() !== "") messages.push({ role: "system", content: settings.system });
-  turns.forEach((turn, index) => {
-    const answer = turn.role === "assistant" ? turn : turns[index + 1];
-    if (answer?.role !== "assistant" || answer.text === "") return;
-    messages.push({ role: turn.role, content: turn.text });
-  });
-  messages.push({ role: "user", content: text });
-  return messages;
-}
-
-async function fillAnswer(
-  engine: Engine,
-  messages: Messages,
-  { temperature, topP, seed, maxTokens }: Settings,
-  answer: AssistantTurn,
-  signal: AbortSignal,
-  changed: () => void,
-): Promise<void> {
-  const sentAt = performance.now();
-  const stream = await engine.chat.completions.create(
-    {
-      model: engine.info.id,
-      messages,
-      temperature,
-      top_p: topP,
-      max_completion_tokens: maxTokens,
-      stream: true,
-      ...(seed !== "" && { seed: Number(seed) }),
-    },
-    { signal },
-  );
-  let firstAt: number | undefined;
-  for await (const chunk of stream) {
-    const choice = chunk.choices[0];
-    if (choice?.delta.content) {
-      const now = performance.now();
-      firstAt ??= now;
-      answer.state = "streaming";
-      answer.firstTokenMs = firstAt - sentAt;
-      answer.text += choice.delta.content;
-      answer.view.write(choice.delta.content);
-      answer.tokens++;
-      if (answer.tokens > 1) answer.tokensPerSecond = ((answer.tokens - 1) * 1000) / (now - firstAt);
-    }
-    if (choice?.finish_reason) answer.state = choice.finish_reason === "length" ? "cut" : "done";
-    changed();
-  }
-  // A stream that was stopped ends quietly.
-  if (answer.state === "waiting" || answer.state === "streaming") answer.state = "stopped";
-}
-
-/** Faults of the engine's own are on the page in words; anything else belongs in the console. */
-function report(error: unknown): void {
-  if (!isEngineError(error)) console.error(error);
 }

@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit/html.js";
 import type { LoadPhase, ProgressEvent } from "../src/index.ts";
 import type { App } from "./app.ts";
 import { formatBytes } from "./format.ts";
-import type { Problem } from "./problem.ts";
+import { problemView } from "./problem-view.ts";
 
 const PHASES: Readonly<Record<LoadPhase, string>> = {
   download: "Downloading",
@@ -30,7 +30,7 @@ export function loadView(app: App): TemplateResult | typeof nothing {
     case "failed":
       return html`<section class="card failed" aria-label="The model did not load">
         <h2>${model.source} did not load</h2>
-        ${problemView(model.problem)}
+        ${problemView(app, model.problem)}
         <p class="row"><button type="button" class="primary" @click=${() => app.retryModel()}>Try again</button></p>
       </section>`;
     case "ready":
@@ -53,11 +53,4 @@ function progressView({ phase, bytes, total, bytesPerSecond }: ProgressEvent): T
   return html`<p class="phase" role="status">${PHASES[phase]}</p>
     <progress max="1" .value=${total > 0 ? Math.min(1, bytes / total) : 0} aria-label=${PHASES[phase]}></progress>
     <p class="quiet amount">${amount}${rate}</p>`;
-}
-
-export function problemView(problem: Problem): TemplateResult {
-  return html`<div class="problem" role="alert" data-code=${problem.code}>
-    <p>${problem.what}</p>
-    <p class="quiet">${problem.advice}</p>
-  </div>`;
 }

@@ -1,9 +1,10 @@
 // The page as a whole: header, conversation, composer, side panel, and the veil while a file is dragged over it.
 import { html, nothing, type TemplateResult } from "lit/html.js";
 import type { App } from "./app.ts";
-import { chatView, composer } from "./chat-view.ts";
+import { chatView } from "./chat-view.ts";
+import { composer } from "./composer.ts";
 import { loadView } from "./load-view.ts";
-import { settingsView } from "./settings-view.ts";
+import { settingsView } from "./settings/settings-view.ts";
 import type { ModelState } from "./state.ts";
 
 export function pageView(app: App): TemplateResult {

@@ -6,6 +6,8 @@ export interface Problem {
   code: string;
   what: string;
   advice: string;
+  /** Path of the request's field at fault, where it is one. */
+  param?: string;
 }
 
 const ADVICE: Partial<Record<ErrorCode, string>> = {
@@ -28,6 +30,7 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   numeric_fault: "The file may be damaged, or the GPU driver at fault. Reload the page, or open another file.",
   template_error: "The model's chat template refused these messages. Try without a system prompt.",
   invalid_request: "Check the values under Settings.",
+  unsupported_parameter: "Set it back to its default under Settings.",
 };
 
 export function problemOf(error: unknown): Problem {
@@ -35,5 +38,15 @@ export function problemOf(error: unknown): Problem {
     const what = error instanceof Error ? error.message : String(error);
     return { code: "bug", what, advice: "This is a fault of Ingle's. Reload the page; the console has more." };
   }
-  return { code: error.code, what: error.message, advice: ADVICE[error.code] ?? "Try again, or reload the page." };
+  return {
+    code: error.code,
+    what: error.message,
+    advice: ADVICE[error.code] ?? "Try again, or reload the page.",
+    ...(error.param !== undefined && { param: error.param }),
+  };
+}
+
+/** Faults of the engine's own are on the page in words; anything else belongs in the console. */
+export function report(error: unknown): void {
+  if (!isEngineError(error)) console.error(error);
 }

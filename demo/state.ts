@@ -1,36 +1,33 @@
-// Everything that the page shows, as plain data. Only app.ts changes it.
-import type { Engine, ModelInfo, ProgressEvent, RequestStats } from "../src/index.ts";
-import type { MarkdownView } from "./markdown.ts";
+// Everything that the page shows, as plain data. Only app.ts and answering.ts change it.
+import type { CompletionUsage, Engine, ModelInfo, ProgressEvent, RequestStats } from "../src/index.ts";
+import type { Choice, Ending } from "./answer.ts";
 import type { Problem } from "./problem.ts";
-
-export interface Settings {
-  system: string;
-  temperature: number;
-  topP: number;
-  /** Empty: another draw each time. */
-  seed: string;
-  maxTokens: number;
-}
-
-/** As the default model's authors advise: at 0.7 so small a model says "Ladle, la France" when asked for France's capital. */
-export const DEFAULT_SETTINGS: Settings = { system: "", temperature: 0.2, topP: 0.9, seed: "", maxTokens: 512 };
+import type { RequestBody } from "./request.ts";
+import type { ControlName } from "./settings/controls.ts";
+import type { Settings } from "./settings/settings.ts";
 
 export interface UserTurn {
-  role: "user";
-  text: string;
+  readonly role: "user";
+  readonly text: string;
 }
 
 export interface AssistantTurn {
-  role: "assistant";
-  text: string;
-  view: MarkdownView;
-  state: "waiting" | "streaming" | "done" | "stopped" | "cut" | "failed";
-  /** Why it ended early. */
+  readonly role: "assistant";
+  /** What was sent; absent where nothing could be. */
+  readonly request?: RequestBody;
+  /** What answered it. */
+  readonly model: URL | File;
+  readonly choices: readonly Choice[];
+  /** Index of the choice that the conversation goes on from. */
+  chosen: number;
+  shownAs: "text" | "tokens";
+  /** Of `performance.now()`. */
+  readonly sentAt: number;
+  ending?: Ending;
+  /** Why it failed. */
   problem?: Problem;
-  tokens: number;
-  /** Since the request was sent; milliseconds. */
-  firstTokenMs?: number;
-  tokensPerSecond?: number;
+  usage?: CompletionUsage;
+  /** The engine's own figures of the whole request. */
   stats?: RequestStats;
 }
 
@@ -40,7 +37,13 @@ export type ModelState =
   | { name: "none" }
   | { name: "loading"; source: string; progress?: ProgressEvent }
   | { name: "failed"; source: string; problem: Problem }
-  | { name: "ready"; source: string; engine: Engine; info: ModelInfo };
+  | { name: "ready"; source: string; model: URL | File; engine: Engine; info: ModelInfo };
+
+/** A control at fault, and why. */
+export interface Mark {
+  readonly control: ControlName;
+  readonly what: string;
+}
 
 export interface State {
   model: ModelState;
@@ -49,6 +52,10 @@ export interface State {
   turns: Turn[];
   settings: Settings;
   settingsOpen: boolean;
+  /** What the last request was refused for, until the control is changed or the next request is sent. */
+  mark: Mark | undefined;
+  /** The control that takes the focus once it is drawn. */
+  revealing: ControlName | undefined;
   /** The side panel covers the page instead of standing beside it. */
   narrow: boolean;
   dropping: boolean;

@@ -36,7 +36,7 @@ export async function buildDemo(outDir?: string): Promise<void> {
 }
 
 /** Packages' production builds, whatever runs this: Vite's dev server and vitest leave another NODE_ENV behind. */
-async function buildForVisitors(config: InlineConfig): Promise<void> {
+export async function buildForVisitors(config: InlineConfig): Promise<void> {
   const before = process.env["NODE_ENV"];
   process.env["NODE_ENV"] = "production";
   try {

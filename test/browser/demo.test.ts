@@ -53,6 +53,36 @@ describe.skipIf(!hasBrowser)("demo", () => {
     expect(answers[2]).not.toBe(answers[0]);
   });
 
+  test("with token probabilities an answer is shown as its tokens, and their texts are the answer", async () => {
+    const { page, demo, faults } = await openDemo();
+    await demo.ready();
+    await demo.set("Most tokens in an answer", "8");
+    await page.getByLabel("Token probabilities").check();
+    await demo.set("Alternatives per token", "3");
+    await demo.send("hello");
+    await page.locator("article.assistant[data-state=cut]").waitFor();
+    const tokens = await page.getByRole("option").allTextContents();
+    expect(tokens).toHaveLength(8);
+    await page.getByRole("option").first().focus();
+    expect(await page.locator(".alternatives:popover-open li").count()).toBeGreaterThanOrEqual(3);
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Text", exact: true }).click();
+    expect(await demo.answer("cut")).toBe(tokens.join("").trim());
+    expect(faults).toEqual([]);
+  });
+
+  test("a request that the engine refuses names the field, and marks its setting", async () => {
+    const { page, demo } = await openDemo();
+    await demo.ready();
+    await page.getByText("More sampling").click();
+    await demo.set("Logit bias", "999999 1");
+    await demo.send("hello");
+    const alert = page.getByRole("alert");
+    await alert.waitFor();
+    expect(await alert.textContent()).toMatch(/Field logit_bias\.999999/);
+    expect(await page.getByLabel("Logit bias").getAttribute("aria-invalid")).toBe("true");
+  });
+
   test("stop ends an answer and keeps its text, by button and by Escape", async () => {
     const { page, demo, faults } = await openDemo();
     await demo.ready();

@@ -3,9 +3,8 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
-import { build } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
-import { buildDemo } from "../../scripts/build.ts";
+import { buildDemo, buildForVisitors } from "../../scripts/build.ts";
 import { securityHeaders } from "../../scripts/content-security-policy.ts";
 import { MODELS_FOLDER, PROJECT_ROOT } from "../../scripts/default-model.ts";
 import { findBrowser } from "../../scripts/find-browser.ts";
@@ -69,9 +68,10 @@ export function launchBrowser(options: { webgpu?: boolean } = {}): Promise<Brows
 async function startSite(): Promise<StaticServer> {
   const [demo, page] = [join(WORK, `demo-${process.pid}`), join(WORK, `page-${process.pid}`)];
   await buildDemo(demo);
-  await build({
+  await buildForVisitors({
     configFile: false,
     root: join(PROJECT_ROOT, "test/browser/page"),
+    publicDir: join(PROJECT_ROOT, "demo/public"),
     base: "./",
     logLevel: "warn",
     build: { outDir: page, emptyOutDir: true, target: "es2022", modulePreload: false, assetsInlineLimit: 0 },

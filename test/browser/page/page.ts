@@ -1,6 +1,8 @@
-// A page without a user interface: what the tests reach from outside stands on `globalThis.ingle`.
+// A page without a user interface until one is asked for: what the tests reach from outside stands on `globalThis.ingle`.
 import { createMarkdownView } from "../../../demo/markdown.ts";
+import "../../../demo/style.css";
 import { createEngine, type EngineError, isEngineError } from "../../../src/index.ts";
+import { openScriptedDemo } from "./scripted-demo.ts";
 
 /** The code of the EngineError that a call ends with, and "none" when it ends well. */
 async function codeOf(call: () => Promise<unknown>): Promise<string> {
@@ -12,7 +14,7 @@ async function codeOf(call: () => Promise<unknown>): Promise<string> {
   }
 }
 
-const page = { createEngine, createMarkdownView, codeOf };
+const page = { createEngine, createMarkdownView, codeOf, openScriptedDemo };
 export type TestPage = typeof page;
 declare global {
   var ingle: TestPage;
