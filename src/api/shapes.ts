@@ -1,22 +1,23 @@
 // Checks of objects whose keys are known. An unknown key is an error, as at the top of a request; null means absent.
-import { anything, type Check, join, missing, object, oneOf, unknown, wrongType } from "./checks.ts";
+import { anything, type Check, object, oneOf, wrongType } from "./checks.ts";
+import { allowKeys, optional, required } from "./entries.ts";
 
 export type Checks = Readonly<Record<string, Check<unknown>>>;
 
 type Checked<C extends Checks> = { [Key in keyof C]: C[Key] extends Check<infer T> ? T : never };
 
 export function shape<R extends Checks, O extends Checks = Record<never, never>>(
-  required: R,
-  optional?: O,
+  needed: R,
+  others?: O,
 ): Check<Checked<R> & Partial<Checked<O>>> {
-  const known = new Map(Object.entries<Check<unknown>>({ ...required, ...optional }));
+  const keys = [...Object.keys(needed), ...Object.keys(others ?? {})];
   return (value, path) => {
     const entries = object(value, path);
-    for (const key of entries.keys()) if (!known.has(key)) throw unknown(join(path, key));
+    allowKeys(entries, path, keys);
     const checked: Record<string, unknown> = {};
-    for (const [key, check] of known) {
-      if (entries.has(key)) checked[key] = check(entries.get(key), join(path, key));
-      else if (Object.hasOwn(required, key)) throw missing(join(path, key));
+    for (const [key, check] of Object.entries(needed)) checked[key] = required(entries, path, key, check);
+    for (const [key, check] of Object.entries(others ?? {})) {
+      if (entries.has(key)) checked[key] = optional(entries, path, key, check);
     }
     return checked as Checked<R> & Partial<Checked<O>>;
   };
@@ -29,9 +30,7 @@ export function variant<Type extends string>(variants: Readonly<Record<Type, Che
   const shapes = new Map(types.map((type) => [type, shape({ type: anything, ...variants[type] })]));
   return (value, path) => {
     const entries = object(value, path);
-    const typePath = join(path, "type");
-    if (!entries.has("type")) throw missing(typePath);
-    const type = readType(entries.get("type"), typePath);
+    const type = required(entries, path, "type", readType);
     shapes.get(type)?.(value, path);
     return type;
   };
