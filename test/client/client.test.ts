@@ -6,7 +6,7 @@ import { gpuHost } from "../../src/engine/gpu-host.ts";
 import type { ProgressEvent } from "../../src/engine/progress.ts";
 import type { RequestStats } from "../../src/engine/stats.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
-import { certain, MODEL, type Script, scriptedHost, TOKENIZER } from "../engine/scripted-runtime.ts";
+import { certain, MODEL, type Script, scattered, scriptedHost, TOKENIZER } from "../engine/scripted-runtime.ts";
 import { tinySplitModel } from "../fixtures/tiny-models.ts";
 import { type FakeWorker, fakeLocks, fakeWorker } from "./fake-worker.ts";
 
@@ -164,6 +164,65 @@ for (const [how, kill] of [
     expect(workers.map(({ terminated }) => terminated)).toEqual([true, false]);
   });
 }
+
+test("several models live in one worker, by name, and come back together after it died", async () => {
+  const { engine, workers, runtimes } = await start([
+    { reply: "rain" },
+    { reply: "snow" },
+    { reply: "rain" },
+    { reply: "snow" },
+  ]);
+  const progress: ProgressEvent[] = [];
+  expect(await engine.load({ id: "two", model: FILE, onProgress: (event) => progress.push(event) })).toMatchObject({
+    id: "two",
+  });
+  await until(() => progress.at(-1)?.phase === "ready");
+  const ask = async (model: string) =>
+    (await engine.chat.completions.create({ ...BASE, model })).choices[0]?.message.content;
+  expect([await ask("tiny"), await ask("two")]).toEqual(["rain", "snow"]);
+  expect((await engine.models.list()).data.map(({ id }) => id)).toEqual(["tiny", "two"]);
+  workers[0]!.die();
+  await turns(2);
+  expect([await ask("two"), await ask("tiny")]).toEqual(["snow", "rain"]);
+  expect([workers.length, runtimes.length]).toEqual([2, 4]);
+  await engine.unload("tiny");
+  expect(engine.info.id).toBe("two");
+  expect(await engine.models.retrieve("two")).toMatchObject({ id: "two", object: "model" });
+  await expect(engine.models.retrieve("tiny")).rejects.toMatchObject({ code: "model_not_found" });
+  await expect(ask("tiny")).rejects.toMatchObject({ code: "model_not_found", status: 404, param: "model" });
+});
+
+test("an engine opens without a model; a second load that fails leaves the first model as it was", async () => {
+  const { engine } = await start([{}], { model: undefined as never });
+  expect(() => engine.info).toThrow(/No model is loaded/);
+  await engine.load({ id: "tiny", model: FILE });
+  const broken = engine.load({ id: "broken", model: new File(["<html>"], "x.gguf") });
+  await expect(broken).rejects.toMatchObject({ code: "model_malformed" });
+  await expect(engine.load({ id: "tiny", model: FILE })).rejects.toMatchObject({
+    code: "invalid_request",
+    param: "id",
+  });
+  expect((await engine.chat.completions.create(BASE)).choices[0]?.message.content).toBe("Hello");
+});
+
+test("n choices come through the worker, interleaved and alike", async () => {
+  const { engine } = await start([{ logits: (ids) => scattered(ids) }]);
+  const request = { ...BASE, temperature: 1, seed: 4, n: 3, max_tokens: 8 };
+  const plain = await engine.chat.completions.create(request);
+  const texts = ["", "", ""];
+  for await (const chunk of await engine.chat.completions.create({ ...request, stream: true }))
+    for (const { index, delta } of chunk.choices) texts[index] += delta.content ?? "";
+  expect(texts).toEqual(plain.choices.map(({ message }) => message.content));
+  expect(new Set(texts).size).toBe(3);
+});
+
+test("a memory budget that is none is refused by name", async () => {
+  vi.stubGlobal("navigator", {});
+  const made = fakeWorker(scriptedHost({}).open);
+  const opening = createEngine({ model: FILE, memoryBudget: -1, worker: () => made.worker });
+  await expect(opening).rejects.toMatchObject({ code: "invalid_request", param: "memoryBudget" });
+  expect(made.terminated).toBe(true);
+});
 
 test("a worker that does not start is worker_crashed", async () => {
   const inert = Object.assign(new EventTarget(), { postMessage: () => {}, terminate: () => {} });
