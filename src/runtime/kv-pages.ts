@@ -1,8 +1,10 @@
-// Bookkeeping of KV memory, no memory itself: fixed pages, reference counts, one page table a sequence. A page that two
-// sequences share is never written: `append` says which pages the runtime must copy first.
+// Bookkeeping of KV memory, no memory itself: fixed pages, reference counts, one page table a sequence. A page that is held
+// twice is never written: `append` says which pages the runtime must copy first. Full pages stay known by their tokens until
+// their memory is needed, and a sequence that begins with the same ones gets them without computing anything.
 import { EngineError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
+import { createPrefixIndex, type Made, type PageNode, type PrefixSearch } from "./prefix-index.ts";
 
 /** Copy the whole page in every layer, before the step writes. Copies of one `append` do not depend on each other. */
 export interface PageCopy {
@@ -12,7 +14,13 @@ export interface PageCopy {
 
 export interface Append {
   readonly sequence: number;
-  readonly count: number;
+  readonly ids: ArrayLike<number>;
+  readonly made: Made;
+}
+
+export interface PrefixMatch extends PrefixSearch {
+  /** Until then others are dropped before what this sequence holds; milliseconds since 1970. */
+  readonly protectedUntil?: number;
 }
 
 export interface KvPagesOptions {
@@ -20,14 +28,25 @@ export interface KvPagesOptions {
   readonly maxSequences: number;
   /** Bytes of one page over all layers, for messages. */
   readonly pageBytes: number;
+  /** Most pages that are kept for their tokens alone; default: all. */
+  readonly maxKeptPages?: number | undefined;
+  readonly now?: () => number;
 }
 
 export interface KvPages {
   readonly pageCount: number;
+  /** Pages that a sequence could have: unused ones, and those that are kept for their tokens alone. */
   readonly freePages: number;
+  /** The latter of the two. */
+  readonly keptPages: number;
   readonly openSequences: number;
-  /** @throws EngineError `out_of_memory` when `maxSequences` are open */
+  /** A sequence whose pages nobody will find. @throws EngineError `out_of_memory` when `maxSequences` are open */
   open(): number;
+  /**
+   * A sequence that holds the longest known prefix of `ids` but the last one, whose logits are still to be computed.
+   * @throws EngineError `out_of_memory` when `maxSequences` are open
+   */
+  match(ids: ArrayLike<number>, search: PrefixMatch): { sequence: number; length: number };
   /**
    * Lengthens the sequences, each named once, all or none of them.
    * @throws EngineError `out_of_memory`, with nothing changed
@@ -43,21 +62,34 @@ export interface KvPages {
   /** Page of positions [p * 64, p * 64 + 64) at index p. */
   table(sequence: number): readonly number[];
   has(sequence: number): boolean;
-  /** How many page tables name the page; 0 is free. */
+  /** How many page tables name the page, and whether it is known by its tokens; 0 is free. */
   references(page: number): number;
 }
 
 interface Sequence {
-  length: number;
+  readonly ids: number[];
+  /** First position that decode made; infinite while there is none. */
+  decodedFrom: number;
   readonly table: number[];
+  /** What its full pages are known as; undefined for those that cannot be found. */
+  readonly known: (PageNode | undefined)[];
+  /** Absent: its pages are not for others. */
+  readonly search: PrefixMatch | undefined;
 }
 
-export function createKvPages({ pageCount, maxSequences, pageBytes }: KvPagesOptions): KvPages {
+export function createKvPages(options: KvPagesOptions): KvPages {
+  const { pageCount, maxSequences, pageBytes, maxKeptPages = pageCount, now = Date.now } = options;
   const references = new Uint32Array(pageCount);
   // A stack with the lowest page on top, so that a lone sequence gets neighbouring pages.
-  const free = Array.from({ length: pageCount }, (_, index) => pageCount - 1 - index);
+  const free = Array.from({ length: pageCount }, (_, page) => pageCount - 1 - page);
   const sequences = new Map<number, Sequence>();
+  /** Holds one reference to each page that it knows. */
+  const index = createPrefixIndex(PAGE_LENGTH);
   let nextSequence = 1;
+
+  /** Nobody but the index holds it. */
+  const isKept = ({ page }: PageNode): boolean => references[page] === 1;
+  const heldBytes = (): number => (pageCount - free.length - index.count(isKept)) * pageBytes;
 
   function find(sequence: number): Sequence {
     const found = sequences.get(sequence);
@@ -70,8 +102,9 @@ export function createKvPages({ pageCount, maxSequences, pageBytes }: KvPagesOpt
       throw new EngineError(
         "out_of_memory",
         `All ${maxSequences} sequences of this runtime are open; free one, or wait until one ends.`,
-        { details: { requestedBytes: 0, heldBytes: (pageCount - free.length) * pageBytes } },
+        { details: { requestedBytes: 0, heldBytes: heldBytes() } },
       );
+    for (const page of sequence.table) references[page]!++;
     sequences.set(nextSequence, sequence);
     return nextSequence++;
   }
@@ -89,18 +122,40 @@ export function createKvPages({ pageCount, maxSequences, pageBytes }: KvPagesOpt
     if (references[page] === 0) free.push(page);
   }
 
+  /** Drops kept pages, the longest unused first, until so many are left. False when there are none to drop. */
+  function dropOldest(): boolean {
+    const oldest = index.oldest(isKept, now());
+    if (!oldest) return false;
+    for (const { page } of index.drop(oldest)) release(page);
+    return true;
+  }
+
+  /** Makes the page that has just become full known, for whoever begins with the same tokens. */
+  function publish(sequence: Sequence): void {
+    const { ids, table, known, search } = sequence;
+    if (!search) return;
+    const place = known.length;
+    const start = place * PAGE_LENGTH;
+    const made = start + PAGE_LENGTH <= sequence.decodedFrom ? "prefill" : "decode";
+    const page = table[place]!;
+    const node = index.add(known, ids.slice(start, start + PAGE_LENGTH), page, made, search.isolation);
+    if (node?.page === page) references[page]!++;
+    known.push(node);
+    index.touch(known, search.protectedUntil);
+  }
+
   /** Pages that the appends will take: new ones, and one for each write into a page that is still shared by then. */
   function countPages(appends: readonly Append[]): number {
     const seen = new Set<number>();
     const holders = new Map<number, number>();
     let pages = 0;
-    for (const { sequence, count } of appends) {
+    for (const { sequence, ids } of appends) {
       invariant(!seen.has(sequence), `sequence ${sequence} is in the step twice`);
       seen.add(sequence);
-      const { length, table } = find(sequence);
-      pages += Math.max(0, Math.ceil((length + count) / PAGE_LENGTH) - table.length);
-      const open = openPage(length, table);
-      if (open === undefined || count === 0) continue;
+      const { ids: before, table } = find(sequence);
+      pages += Math.max(0, Math.ceil((before.length + ids.length) / PAGE_LENGTH) - table.length);
+      const open = openPage(before.length, table);
+      if (open === undefined || ids.length === 0) continue;
       const held = holders.get(open) ?? references[open]!;
       if (held > 1) pages++;
       holders.set(open, held > 1 ? held - 1 : held);
@@ -108,65 +163,100 @@ export function createKvPages({ pageCount, maxSequences, pageBytes }: KvPagesOpt
     return pages;
   }
 
+  function extend(held: Sequence, ids: ArrayLike<number>, made: Made): void {
+    if (made === "decode") held.decodedFrom = Math.min(held.decodedFrom, held.ids.length);
+    for (let place = 0; place < ids.length; place++) {
+      if (held.ids.length % PAGE_LENGTH === 0) held.table.push(take());
+      held.ids.push(ids[place]!);
+      if (held.ids.length % PAGE_LENGTH === 0) publish(held);
+    }
+  }
+
   return {
     pageCount,
     get freePages() {
-      return free.length;
+      return free.length + index.count(isKept);
+    },
+    get keptPages() {
+      return index.count(isKept);
     },
     get openSequences() {
       return sequences.size;
     },
-    open: () => add({ length: 0, table: [] }),
+    open: () => add({ ids: [], decodedFrom: Number.POSITIVE_INFINITY, table: [], known: [], search: undefined }),
+
+    match(ids, search) {
+      const path = index.find(Array.prototype.slice.call(ids, 0, ids.length - 1), search);
+      const length = path.length * PAGE_LENGTH;
+      const decoded = path.findIndex(({ made }) => made === "decode");
+      const sequence = add({
+        ids: Array.prototype.slice.call(ids, 0, length),
+        decodedFrom: decoded < 0 ? Number.POSITIVE_INFINITY : decoded * PAGE_LENGTH,
+        table: path.map(({ page }) => page),
+        known: path,
+        search,
+      });
+      index.touch(path, search.protectedUntil);
+      return { sequence, length };
+    },
 
     append(appends) {
       const asked = countPages(appends);
-      if (asked > free.length)
+      if (asked > free.length && asked > free.length + index.count(isKept))
         throw new EngineError(
           "out_of_memory",
           `The step needs ${asked} more KV pages of ${PAGE_LENGTH} tokens (${asked * pageBytes} bytes), and ${free.length} of ` +
             `${pageCount} are free; free a sequence, or load the model with a larger KV budget.`,
-          { details: { requestedBytes: asked * pageBytes, heldBytes: (pageCount - free.length) * pageBytes } },
+          { details: { requestedBytes: asked * pageBytes, heldBytes: heldBytes() } },
         );
+      while (free.length < asked) invariant(dropOldest(), "pages were counted that cannot be dropped");
       const copies: PageCopy[] = [];
-      for (const { sequence, count } of appends) {
+      for (const { sequence, ids, made } of appends) {
         const held = find(sequence);
-        const open = openPage(held.length, held.table);
-        if (open !== undefined && count > 0 && references[open]! > 1) {
+        const open = openPage(held.ids.length, held.table);
+        if (open !== undefined && ids.length > 0 && references[open]! > 1) {
           const to = take();
           copies.push({ from: open, to });
           held.table[held.table.length - 1] = to;
           release(open);
         }
-        held.length += count;
-        while (held.table.length * PAGE_LENGTH < held.length) held.table.push(take());
+        extend(held, ids, made);
       }
+      trim();
       return copies;
     },
 
     fork(sequence) {
-      const { length, table } = find(sequence);
-      const forked = add({ length, table: [...table] });
-      for (const page of table) references[page]!++;
-      return forked;
+      const { ids, decodedFrom, table, known, search } = find(sequence);
+      return add({ ids: [...ids], decodedFrom, table: [...table], known: [...known], search });
     },
 
     rewind(sequence, length) {
       const held = find(sequence);
-      invariant(length >= 0 && length <= held.length, `cannot rewind ${held.length} positions to ${length}`);
-      held.length = length;
+      invariant(length >= 0 && length <= held.ids.length, `cannot rewind ${held.ids.length} positions to ${length}`);
+      held.ids.length = length;
+      held.known.length = Math.min(held.known.length, Math.floor(length / PAGE_LENGTH));
+      if (length <= held.decodedFrom) held.decodedFrom = Number.POSITIVE_INFINITY;
       while ((held.table.length - 1) * PAGE_LENGTH >= length && held.table.length > 0) release(held.table.pop()!);
+      trim();
     },
 
     free(sequence) {
       for (const page of find(sequence).table) release(page);
       sequences.delete(sequence);
+      trim();
     },
 
-    length: (sequence) => find(sequence).length,
+    length: (sequence) => find(sequence).ids.length,
     table: (sequence) => find(sequence).table,
     has: (sequence) => sequences.has(sequence),
     references: (page) => references[page]!,
   };
+
+  /** What a copy, a cut or an end has left to the index alone may be more than is to be kept. */
+  function trim(): void {
+    while (index.count(isKept) > maxKeptPages) dropOldest();
+  }
 }
 
 /** The last page when it is partly filled: the only page of a sequence that an append writes and that may be shared. */

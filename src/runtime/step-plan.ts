@@ -46,7 +46,9 @@ export function planStep(batch: StepBatch, kv: KvPages, info: RuntimeInfo, signa
         { details: { contextLength: info.contextLength, promptTokens: length } },
       );
   });
-  const copies = kv.append(batch.rows.map((row, index) => ({ sequence: row.sequence, count: ids[index]!.length })));
+  const copies = kv.append(
+    batch.rows.map((row, index) => ({ sequence: row.sequence, ids: ids[index]!, made: batch.stage })),
+  );
 
   const rows = new Uint32Array(rowCount * 4);
   const pages: number[] = [];

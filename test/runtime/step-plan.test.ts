@@ -24,7 +24,7 @@ const row = (sequence: number, ids: readonly number[], want: RowWant): Row => ({
 test("rows carry token, position and the offset of their page table", () => {
   const kv = setUp();
   const [first, second] = [kv.open(), kv.open()];
-  kv.append([{ sequence: first, count: 63 }]);
+  kv.append([{ sequence: first, ids: new Int32Array(63), made: "prefill" }]);
   const rows = [row(first, [7, 8], "none"), row(second, [9], { logits: true, at: "last" })];
   const plan = planStep({ stage: "decode", rows }, kv, info);
   expect(plan.rowCount).toBe(3);
@@ -50,7 +50,7 @@ test("wanted rows are dealt back to the rows of the batch", () => {
 test("the copies that a write into shared pages needs come with the plan", () => {
   const kv = setUp();
   const original = kv.open();
-  kv.append([{ sequence: original, count: 10 }]);
+  kv.append([{ sequence: original, ids: new Int32Array(10), made: "prefill" }]);
   const fork = kv.fork(original);
   const plan = planStep({ stage: "decode", rows: [row(fork, [1], "none")] }, kv, info);
   expect(plan.copies).toEqual([{ from: kv.table(original)[0], to: kv.table(fork)[0] }]);
