@@ -1,7 +1,7 @@
 // The content of a message: a string, or parts of the kinds that its role may have. Only text reaches the model; the other
 // kinds are checked for their shape and refused by name.
 import { array, type Check, invalid, join, object, oneOf, string, unsupported, wrongType } from "./checks.ts";
-import { allowKeys, type Entries, optional, required } from "./entries.ts";
+import { allowKeys, optional, required } from "./entries.ts";
 
 /** Text, or texts that follow one another: whoever reads them joins them without anything between. */
 export type RequestContent = string | readonly { readonly type: "text"; readonly text: string }[];
@@ -52,7 +52,7 @@ function textPart(value: unknown, path: string, role: Role): { type: "text"; tex
     case "text": {
       allowKeys(entries, path, ["type", "text", "prompt_cache_breakpoint"]);
       const text = required(entries, path, "text", string);
-      refuseBreakpoint(entries, path);
+      optional(entries, path, "prompt_cache_breakpoint", breakpoint);
       return { type, text };
     }
     case "image_url":
@@ -102,15 +102,7 @@ const MEDIA: Readonly<Record<"image_url" | "input_audio" | "file", { check: Chec
   },
 };
 
-/** It asks that the prefix up to here be kept, and nothing is kept between requests yet: saying yes would be a lie. */
-function refuseBreakpoint(entries: Entries, path: string): void {
-  if (optional(entries, path, "prompt_cache_breakpoint", breakpoint) === undefined) return;
-  throw unsupported(
-    join(path, "prompt_cache_breakpoint"),
-    "Prefixes are not cached between requests yet: leave it out.",
-  );
-}
-
+/** It asks that the prefix up to here be kept, as every prefix is. */
 const breakpoint: Check<true> = (value, path) => {
   const entries = object(value, path);
   allowKeys(entries, path, ["mode"]);

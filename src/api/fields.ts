@@ -3,7 +3,7 @@
 import { array, boolean, type Check, decimal, integer, nonEmptyString, oneOf, shortString, string } from "./checks.ts";
 import { type Extension, extension, type Honoured, honoured, onlyBeside, refused } from "./field-row.ts";
 import { messages } from "./messages.ts";
-import { logitBias, metadata, seed, stop, streamOptions } from "./openai-checks.ts";
+import { logitBias, metadata, promptCacheOptions, seed, stop, streamOptions } from "./openai-checks.ts";
 import * as checks from "./refused-checks.ts";
 import { templateKwargs } from "./switches.ts";
 
@@ -18,7 +18,6 @@ const BREAKER: Check<string> = (value, path) => shortString(128)(nonEmptyString(
 const UNTIL_FULL = "what the context has room for";
 const TOOLS_LATER = "Tools are not supported yet.";
 const TEXT_ONLY = "Only text comes out: leave it out.";
-const CACHE_LATER = "Prefixes are not cached between requests yet: leave it out.";
 
 /** Checked in this order, which is also that of README's tables. */
 export const FIELDS = {
@@ -47,7 +46,11 @@ export const FIELDS = {
   ),
   user: honoured(string, "string", "none", "accepted; nobody else is served here"),
   safety_identifier: honoured(shortString(MAX_SAFETY_IDENTIFIER), "string, ≤ 64 characters", "none", "accepted, as `user`"),
-  prompt_cache_key: honoured(string, "string", "none", "accepted; never changes an answer"),
+  prompt_cache_key: honoured(string, "string", "none", "what its prompts have computed is kept before other prompts'; never changes an answer"),
+  prompt_cache_options: honoured(
+    promptCacheOptions, '`{ ttl: "30m", mode: "implicit" }`', "implicit", "how long that is kept first; every prefix is cached, so breakpoints need nothing more",
+  ),
+  prompt_cache_retention: honoured(oneOf("in_memory", "24h"), "in_memory, 24h", "in_memory", "older than `prompt_cache_options`: `24h` keeps it first for a day, while the page lives"),
   metadata: honoured(metadata, "≤ 16 pairs: key ≤ 64, value ≤ 512 characters", "none", "accepted without `store`"),
   service_tier: honoured(
     oneOf("auto", "default", "flex", "scale", "priority", "fast"), "auto, default, flex, scale, priority, fast",
@@ -115,11 +118,6 @@ export const FIELDS = {
   web_search_options: refused(checks.webSearchOptions, "object", "The engine makes no requests: leave it out."),
   store: refused(boolean, "boolean", "Completions are not stored yet: leave it out.", { test: (asked) => !asked, text: "`false`" }),
   moderation: refused(checks.moderation, "`{ model, policy }`", "There is no moderation model here: leave it out."),
-  prompt_cache_options: refused(checks.promptCacheOptions, "`{ ttl, mode }`", CACHE_LATER, {
-    test: (options) => Object.keys(options).length === 0,
-    text: "`{}`",
-  }),
-  prompt_cache_retention: refused(oneOf("in_memory", "24h"), "in_memory, 24h", CACHE_LATER),
 } as const; // biome-ignore format: a table, one row a field
 
 export type FieldName = keyof typeof FIELDS;

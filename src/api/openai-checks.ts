@@ -9,6 +9,7 @@ import {
   join,
   nonEmptyString,
   object,
+  oneOf,
   shortString,
   shown,
   unsupported,
@@ -100,3 +101,12 @@ function noObfuscation(value: unknown, path: string): false {
   if (boolean(value, path)) throw unsupported(path, "Chunks are not padded to hide their sizes; `false` is accepted.");
   return false;
 }
+
+const CACHE_OPTIONS = shape({}, { ttl: oneOf("30m"), mode: oneOf("implicit", "explicit") });
+
+/** Prefixes are cached wherever they end: to cache no others than those that are marked cannot be done. */
+export const promptCacheOptions = (value: unknown, path: string) => {
+  const options = CACHE_OPTIONS(value, path);
+  if (options.mode !== "explicit") return options;
+  throw unsupported(join(path, "mode"), "Every prefix is cached, marked or not: leave it out, or ask for 'implicit'.");
+};

@@ -75,5 +75,3 @@ export const webSearchOptions = shape(
 );
 
 export const moderation = shape({ model: string }, { policy: shape({}, { input: MODE, output: MODE }) });
-
-export const promptCacheOptions = shape({}, { ttl: oneOf("30m"), mode: oneOf("implicit", "explicit") });

@@ -38,9 +38,17 @@ export interface ChatRequest {
   readonly promptLogprobs?: number;
   readonly returnTokenIds: boolean;
   readonly metadata?: Readonly<Record<string, string>>;
-  readonly cacheKey?: string;
+  readonly cache: CacheRequest;
   readonly user?: string;
   readonly safetyIdentifier?: string;
+}
+
+/** How a request's prefixes are found and kept. */
+export interface CacheRequest {
+  /** The answer has to be the same whatever is held: a seed was given, or no choice is left to chance. */
+  readonly exact: boolean;
+  /** How long what it computes is kept before other things; absent: like everything else. */
+  readonly lifetimeMs?: number;
 }
 
 /** What a request is checked against: the model that is to answer it. */
@@ -80,7 +88,7 @@ export function parseRequest(body: unknown, limits: RequestLimits): ChatRequest 
     ...(values.prompt_logprobs !== undefined && { promptLogprobs: values.prompt_logprobs }),
     returnTokenIds: values.return_token_ids ?? false,
     ...(values.metadata && { metadata: values.metadata }),
-    ...(values.prompt_cache_key !== undefined && { cacheKey: values.prompt_cache_key }),
+    cache: cacheRequest(values),
     ...(values.user !== undefined && { user: values.user }),
     ...(values.safety_identifier !== undefined && { safetyIdentifier: values.safety_identifier }),
   };
@@ -91,6 +99,17 @@ export function requestedModel(body: unknown): string | undefined {
   if (typeof body !== "object" || body === null || !Object.hasOwn(body, "model")) return undefined;
   const { model } = body as { readonly model?: unknown };
   return typeof model === "string" && model !== "" ? model : undefined;
+}
+
+const MINUTE_MS = 60_000;
+
+function cacheRequest(values: FieldValues): CacheRequest {
+  const day = values.prompt_cache_retention === "24h";
+  const named = values.prompt_cache_key !== undefined || values.prompt_cache_options?.ttl !== undefined;
+  return {
+    exact: values.seed !== undefined || values.temperature === 0,
+    ...((day || named) && { lifetimeMs: (day ? 24 * 60 : 30) * MINUTE_MS }),
+  };
 }
 
 function checkFields(entries: ReadonlyMap<string, unknown>): FieldValues {

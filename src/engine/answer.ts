@@ -9,6 +9,7 @@ import { invariant } from "../base/invariant.ts";
 import { compilePlan } from "../sampling/plan.ts";
 import { forEachChoice } from "./choices.ts";
 import { type ChunkHead, createChunkBuilder, newCompletionId } from "./chunks.ts";
+import type { LaneRequest } from "./desk.ts";
 import { foldChunks } from "./fold.ts";
 import { type GenerationInput, generate } from "./generate.ts";
 import { createHandOver, type Deliver } from "./hand-over.ts";
@@ -76,14 +77,14 @@ async function run(job: Job, signal: AbortSignal, deliver: Deliver): Promise<voi
   const failed = new AbortController();
   let finish: RequestStats["finish"] = "error";
   try {
-    const lanes = await scheduler.admit(runtime, request.choiceCount, AbortSignal.any([signal, failed.signal]));
+    const lanes = await scheduler.admit(runtime, laneRequest(job), AbortSignal.any([signal, failed.signal]));
     try {
-      watch.admitted();
+      watch.admitted(lanes.cachedTokens);
       const report =
         request.promptLogprobs === undefined
           ? undefined
           : createPromptLogprobs(prompt, request.promptLogprobs, tokenizer);
-      const sampleFirst = await lanes.first.prefill(prompt, report?.onLogits);
+      const sampleFirst = await lanes.first.prefill(report?.onLogits);
       const opening = { ids: prompt, ...(report && { logprobs: report.result() }) };
       const answerOne = async (lane: Lane, index: number) => {
         const plan = compilePlan({ ...request.sampling, choice: index });
@@ -100,7 +101,7 @@ async function run(job: Job, signal: AbortSignal, deliver: Deliver): Promise<voi
         return reason;
       };
       const reasons = await forEachChoice(request.choiceCount, lanes, () => failed.abort(), answerOne);
-      const usage = builder.usage();
+      const usage = builder.usage(lanes.cachedTokens);
       if (usage) await handOver(usage, lanes.wait);
       finish = reasons.includes("length") ? "length" : "stop";
     } finally {
@@ -114,6 +115,21 @@ async function run(job: Job, signal: AbortSignal, deliver: Deliver): Promise<voi
   }
 }
 
+/** A request that asks for logits of its prompt needs all of it computed. */
+function laneRequest({ session, request, prompt }: Job): LaneRequest {
+  const { cache, choiceCount, promptLogprobs, safetyIdentifier, user } = request;
+  const base = { prompt, wanted: choiceCount };
+  if (promptLogprobs !== undefined || !session.runtime.info.capabilities.has("match")) return base;
+  return {
+    ...base,
+    search: {
+      isolation: session.isolateUsers ? (safetyIdentifier ?? user ?? "") : "",
+      exact: cache.exact,
+      ...(cache.lifetimeMs !== undefined && { protectedUntil: Date.now() + cache.lifetimeMs }),
+    },
+  };
+}
+
 function headOf({ session, request, prompt }: Job, id: string): ChunkHead {
   return {
     id,
@@ -121,7 +137,6 @@ function headOf({ session, request, prompt }: Job, id: string): ChunkHead {
     model: session.info.id,
     fingerprint: session.info.fingerprint,
     promptTokens: prompt.length,
-    cachedTokens: 0,
     includeUsage: request.includeUsage || !request.stream,
     ...(request.namesServiceTier && { serviceTier: "default" }),
     logprobs: request.sampling.logprobs !== undefined,

@@ -16,7 +16,6 @@ export interface ChunkHead {
   readonly model: string;
   readonly fingerprint: string;
   readonly promptTokens: number;
-  readonly cachedTokens: number;
   /** Ends the stream with a chunk of usage; all others then carry `usage: null`. */
   readonly includeUsage: boolean;
   /** The tier in use, where the request named one. */
@@ -38,7 +37,7 @@ export interface ChunkBuilder {
   /** The chunk of one event of choice `index`, if it makes one. */
   chunkOf(index: number, event: GenerationEvent): ChatCompletionChunk | undefined;
   /** The chunk after all choices have finished, if the request asked for it. */
-  usage(): ChatCompletionChunk | undefined;
+  usage(cachedTokens: number): ChatCompletionChunk | undefined;
 }
 
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -109,11 +108,12 @@ export function createChunkBuilder(head: ChunkHead): ChunkBuilder {
           return event satisfies never;
       }
     },
-    usage: () => (head.includeUsage ? chunk([], usageOf(head, completionTokens)) : undefined),
+    usage: (cachedTokens) =>
+      head.includeUsage ? chunk([], usageOf(head.promptTokens, cachedTokens, completionTokens)) : undefined,
   };
 }
 
-function usageOf({ promptTokens, cachedTokens }: ChunkHead, completionTokens: number): CompletionUsage {
+function usageOf(promptTokens: number, cachedTokens: number, completionTokens: number): CompletionUsage {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,

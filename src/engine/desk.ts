@@ -5,7 +5,7 @@ import { abortedError, isEngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { PendingCalls } from "../base/pending.ts";
 import { untilAbort } from "../base/until-abort.ts";
-import type { Row, Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
+import type { PrefixMatch, Row, Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
 import { createSampler } from "../sampling/sampler.ts";
 import { createLane, createTrack, type Lane, type LaneKeeper, type NextRow, nextRow, type Track } from "./lane.ts";
 import { makeRoom, resumeOne } from "./memory-pressure.ts";
@@ -19,10 +19,20 @@ export interface Stall {
   readonly waitedMs: number;
 }
 
+export interface LaneRequest {
+  readonly prompt: Int32Array;
+  /** How many lanes it could use; it gets no more than the runtime has sequences and rows in a step. */
+  readonly wanted: number;
+  /** Absent: nothing that is held already is used, and what this request computes is not for others. */
+  readonly search?: PrefixMatch;
+}
+
 /** One request's lanes. */
 export interface Lanes {
   /** How many there may be, `first` included. */
   readonly width: number;
+  /** Tokens of the prompt that need no prefill. */
+  readonly cachedTokens: number;
   readonly first: Lane;
   /** A lane that holds what `first` holds: after its prefill, before its first decode. */
   fork(): Promise<Lane>;
@@ -38,7 +48,7 @@ export interface Desk {
   /** The ticket of the lane that has waited longest for a step; infinite when none waits. */
   readonly waitingSince: number;
   /** As Scheduler.admit. */
-  admit(wanted: number, signal: AbortSignal): Promise<Lanes>;
+  admit(request: LaneRequest, signal: AbortSignal): Promise<Lanes>;
   /** Computes the next step and hands out what it brings. Never rejects: what fails are the lanes in it. */
   step(): Promise<void>;
   stop(error: unknown): void;
@@ -131,8 +141,9 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     waiting.resolve(row);
   }
 
-  function openLanes(width: number, signal: AbortSignal): Lanes {
+  async function openLanes({ prompt, search }: LaneRequest, width: number, signal: AbortSignal): Promise<Lanes> {
     const arrival = arrivals++;
+    const found = search ? await runtime.match(prompt, search) : { sequence: runtime.open(), length: 0 };
     const lanes: Lane[] = [];
     const own: Track[] = [];
     // One listener for all: a signal with many is taken for a leak.
@@ -140,26 +151,27 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
       for (const { interrupt } of own) interrupt?.();
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    const add = (sequence: SequenceId, begun?: Pick<Track, "prompt" | "held" | "shared">) => {
-      const track = createTrack({ runtime, signal, arrival, place: lanes.length, sequence }, begun);
+    const add = (sequence: SequenceId, held: number, shared: number) => {
+      const track = createTrack({ runtime, signal, arrival, place: lanes.length, sequence, prompt, held, shared });
       tracks.add(track);
       own.push(track);
       const lane = createLane(track, keeper);
       lanes.push(lane);
       return { track, lane };
     };
-    const first = add(runtime.open());
+    const first = add(found.sequence, found.length, 0);
     return {
       width,
+      cachedTokens: found.length,
       first: first.lane,
       async fork() {
-        const { prompt, held, decoded } = first.track;
+        const { held, decoded } = first.track;
         invariant(lanes.length < width, `a request of ${width} lanes forks no more`);
         invariant(decoded.length === 0, "lanes fork at the end of the prompt");
         const sequence = await runtime.fork(first.track.sequence);
         const shared = held - (held % runtime.info.pageLength);
         first.track.shared = shared;
-        return add(sequence, { prompt, held, shared }).lane;
+        return add(sequence, held, shared).lane;
       },
       async wait(reason) {
         await calls.track(untilAbort(reason, signal));
@@ -179,13 +191,13 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     get waitingSince() {
       return ready()[0]?.waiting?.ticket ?? Number.POSITIVE_INFINITY;
     },
-    async admit(wanted, signal) {
+    async admit(request, signal) {
       if (stopped) throw stopped.error;
-      const width = Math.min(wanted, maxSequences, maxRows.decode);
+      const width = Math.min(request.wanted, maxSequences, maxRows.decode);
       await turnstile.enter(width, signal);
       try {
         throwIfAborted(signal); // it may have fired in the moment between the turn and now
-        return openLanes(width, signal);
+        return await openLanes(request, width, signal);
       } catch (error) {
         turnstile.leave(width);
         throw error;

@@ -27,6 +27,8 @@ export interface EngineOptions extends Partial<SessionOptions> {
   readonly openHost: OpenRuntimeHost;
   /** Bytes of GPU memory for the keys, values and scratch of all models, beside their weights; default 1 GiB. */
   readonly memoryBudget?: number;
+  /** What one user's prompts have computed is not for others: told apart by `safety_identifier`, or `user`. Default false. */
+  readonly isolateUsers?: boolean;
   /** Gets each request's figures, once, when it ends. */
   readonly onStats?: (stats: RequestStats) => void;
   /** A step has taken 20 s and is not done. It may still end. */
@@ -64,9 +66,18 @@ export interface Engine<Load = ModelOptions> {
  * @throws EngineError `webgpu_unavailable`, and as `Engine.load`
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { openHost, memoryBudget = DEFAULT_MEMORY_BUDGET, onStall, onStats, signal, openModel, ...first } = options;
+  const {
+    openHost,
+    memoryBudget = DEFAULT_MEMORY_BUDGET,
+    isolateUsers = false,
+    onStall,
+    onStats,
+    signal,
+    openModel,
+    ...first
+  } = options;
   const budget = createMemoryBudget(memoryBudget);
-  const models = createLoadedModels({ openHost, budget, scheduler: createScheduler(onStall) });
+  const models = createLoadedModels({ openHost, budget, isolateUsers, scheduler: createScheduler(onStall) });
   let disposed = false;
 
   function throwIfDisposed(): void {

@@ -12,12 +12,12 @@ export type PromptLogits = (rows: readonly Float32Array[], from: number) => void
 /** One answer's way to the runtime. */
 export interface Lane {
   /**
-   * Takes the prompt into the empty sequence, in segments. What comes back samples the token after it: once for each of the
+   * Takes in what is missing of the prompt, in segments. What comes back samples the token after it: once for each of the
    * choices that begin with this prompt.
-   * @param onLogits asks for the logits of every position of the prompt
+   * @param onLogits gets the logits of every position; for a lane that began empty
    * @throws EngineError `aborted`, and whatever a step or the sampler throws, as `decode` does
    */
-  prefill(ids: Int32Array, onLogits?: PromptLogits): Promise<(plan: SamplingPlan) => Sampled>;
+  prefill(onLogits?: PromptLogits): Promise<(plan: SamplingPlan) => Sampled>;
   /** Appends one token and samples the next. */
   decode(id: number, plan: SamplingPlan, history: TokenHistory): Promise<Sampled>;
   /** Back to the end of the prompt, for another answer to it. */
@@ -38,7 +38,7 @@ export interface Track {
   readonly place: number;
   readonly sequence: SequenceId;
   /** Ids that are prefill rows, the first time and every time. */
-  prompt: Int32Array;
+  readonly prompt: Int32Array;
   /** Ids after the prompt: decode rows every time, since prefill's bits may differ. */
   decoded: number[];
   /** How many of all these ids the runtime holds. */
@@ -90,15 +90,11 @@ export interface LaneKeeper {
 }
 
 export function createTrack(
-  place: Pick<Track, "runtime" | "signal" | "arrival" | "place" | "sequence">,
-  begun: Partial<Pick<Track, "prompt" | "held" | "shared">> = {},
+  begun: Pick<Track, "runtime" | "signal" | "arrival" | "place" | "sequence" | "prompt" | "held" | "shared">,
 ): Track {
   return {
-    ...place,
-    prompt: begun.prompt ?? new Int32Array(0),
+    ...begun,
     decoded: [],
-    held: begun.held ?? 0,
-    shared: begun.shared ?? 0,
     onLogits: undefined,
     parked: false,
     suspended: false,
@@ -136,12 +132,11 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
   }
 
   return {
-    async prefill(ids, onLogits) {
-      invariant(track.prompt.length === 0, "a lane takes one prompt");
-      track.prompt = ids;
+    async prefill(onLogits) {
+      invariant(!onLogits || track.held === 0, "only a lane that began empty sees all of its prompt");
       track.onLogits = onLogits;
       const row = await logits();
-      return (plan) => keeper.sampler.sample(row, plan, { prompt: ids, sampled: [] });
+      return (plan) => keeper.sampler.sample(row, plan, { prompt: track.prompt, sampled: [] });
     },
     async decode(id, plan, history) {
       track.decoded.push(id);

@@ -39,6 +39,7 @@ export interface ModelsOptions {
   readonly openHost: OpenRuntimeHost;
   readonly budget: MemoryBudget;
   readonly scheduler: Scheduler;
+  readonly isolateUsers: boolean;
 }
 
 interface Entry extends LoadedModel {
@@ -48,7 +49,7 @@ interface Entry extends LoadedModel {
   readonly life: AbortController;
 }
 
-export function createLoadedModels({ openHost, budget, scheduler }: ModelsOptions): LoadedModels {
+export function createLoadedModels({ openHost, ...parts }: ModelsOptions): LoadedModels {
   const entries = new Map<string, Entry>();
   const loading = new Set<{
     readonly id: string | undefined;
@@ -72,7 +73,7 @@ export function createLoadedModels({ openHost, budget, scheduler }: ModelsOption
     const hosting = sharedHost();
     const host = await hosting;
     try {
-      const session = await openSession(options, { host, budget, scheduler }, signal);
+      const session = await openSession(options, { host, ...parts }, signal);
       void session.runtime.lost.then((error) => dropHost(hosting, error));
       return session;
     } catch (error) {
@@ -88,7 +89,7 @@ export function createLoadedModels({ openHost, budget, scheduler }: ModelsOption
       const { current } = entry;
       if (!current) continue;
       entry.current = undefined;
-      scheduler.stop(current.runtime, error);
+      parts.scheduler.stop(current.runtime, error);
       current.dispose();
     }
     void hosting.then((host) => host.dispose());
@@ -139,7 +140,7 @@ export function createLoadedModels({ openHost, budget, scheduler }: ModelsOption
     entry.life.abort();
     await entry.opening?.then(ignore, ignore);
     const { current } = entry;
-    if (current) scheduler.stop(current.runtime, error);
+    if (current) parts.scheduler.stop(current.runtime, error);
     await Promise.all(entry.running);
     entry.current?.dispose();
     entry.current = undefined;
@@ -191,7 +192,7 @@ export function createLoadedModels({ openHost, budget, scheduler }: ModelsOption
     },
     async dispose(error) {
       for (const { life } of loading) life.abort();
-      for (const { current } of entries.values()) if (current) scheduler.stop(current.runtime, error);
+      for (const { current } of entries.values()) if (current) parts.scheduler.stop(current.runtime, error);
       await Promise.all([
         ...[...entries.values()].map((entry) => close(entry, error)),
         ...[...loading].map(({ ended }) => ended),

@@ -3,15 +3,14 @@
 import { throwIfAborted } from "../base/errors.ts";
 import { nextTask } from "../base/event-loop.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { createDesk, type Desk, type Lanes, type Stall } from "./desk.ts";
+import { createDesk, type Desk, type LaneRequest, type Lanes, type Stall } from "./desk.ts";
 
 export interface Scheduler {
   /**
    * Lanes for one request, when it is its turn.
-   * @param wanted how many; it gets no more than the runtime has sequences and rows in a step
    * @throws EngineError `aborted`, or what `stop` was called with
    */
-  admit(runtime: Runtime, wanted: number, signal: AbortSignal): Promise<Lanes>;
+  admit(runtime: Runtime, request: LaneRequest, signal: AbortSignal): Promise<Lanes>;
   /** Ends every request of a runtime, waiting or running, and refuses later ones, with `error`. */
   stop(runtime: Runtime, error: unknown): void;
 }
@@ -52,9 +51,9 @@ export function createScheduler(onStall: (stall: Stall) => void = () => {}): Sch
   }
 
   return {
-    async admit(runtime, wanted, signal) {
+    async admit(runtime, request, signal) {
       throwIfAborted(signal);
-      return deskOf(runtime).admit(wanted, signal);
+      return deskOf(runtime).admit(request, signal);
     },
     stop(runtime, error) {
       deskOf(runtime).stop(error);

@@ -28,6 +28,8 @@ export interface EngineParts {
   readonly host: RuntimeHost;
   readonly budget: MemoryBudget;
   readonly scheduler: Scheduler;
+  /** What one user's prompts have computed is not for others: told apart by `safety_identifier`, or `user`. */
+  readonly isolateUsers: boolean;
 }
 
 export interface Session {
@@ -36,6 +38,8 @@ export interface Session {
   readonly template: ChatTemplate;
   readonly runtime: Runtime;
   readonly scheduler: Scheduler;
+  /** What one user's prompts have computed is not for others. */
+  readonly isolateUsers: boolean;
   /** Frees it, after its requests have ended. */
   dispose(): void;
 }
@@ -46,7 +50,7 @@ export interface Session {
  */
 export async function openSession(
   options: SessionOptions,
-  { host, budget, scheduler }: EngineParts,
+  { host, budget, scheduler, isolateUsers }: EngineParts,
   signal: AbortSignal,
 ): Promise<Session> {
   const report = createProgress(options.onProgress);
@@ -83,6 +87,7 @@ export async function openSession(
       template,
       runtime,
       scheduler,
+      isolateUsers,
       dispose() {
         runtime.dispose();
         giveBack();

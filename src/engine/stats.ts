@@ -24,7 +24,7 @@ export interface RequestStats {
 }
 
 export interface Stopwatch {
-  admitted(): void;
+  admitted(cachedTokens: number): void;
   saw(event: GenerationEvent): void;
   stats(finish: RequestStats["finish"]): RequestStats;
 }
@@ -34,9 +34,11 @@ export function createStopwatch(id: string, promptTokens: number): Stopwatch {
   let admittedAt: number | undefined;
   let firstTokenAt: number | undefined;
   let completionTokens = 0;
+  let cachedTokens = 0;
   return {
-    admitted: () => {
+    admitted(count) {
       admittedAt = performance.now();
+      cachedTokens = count;
     },
     saw(event) {
       if (event.type !== "token") return;
@@ -48,7 +50,7 @@ export function createStopwatch(id: string, promptTokens: number): Stopwatch {
       return {
         id,
         promptTokens,
-        cachedTokens: 0,
+        cachedTokens,
         completionTokens,
         queuedMs: (admittedAt ?? end) - start,
         prefillMs: admittedAt === undefined || firstTokenAt === undefined ? 0 : firstTokenAt - admittedAt,

@@ -86,7 +86,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       pageLength: PAGE_LENGTH,
       maxRows,
       samplingSteps: [],
-      capabilities: new Set(["logits"]),
+      capabilities: new Set(["logits", "match"]),
       fingerprint: {
         adapter: Object.values(device.adapter).join("/"),
         kernels: await digest([...prefill!.sources, ...decode!.sources]),
@@ -197,9 +197,12 @@ function assemble(device: Device, info: RuntimeInfo, kvPlan: KvPlan, parts: Part
       check();
       return kv.open() as SequenceId;
     },
-    async match() {
+    async match(ids, search) {
       check();
-      return { sequence: kv.open() as SequenceId, length: 0 };
+      await tail; // what earlier steps hold is known when they are recorded
+      check();
+      const { sequence, length } = kv.match(ids, search);
+      return { sequence: sequence as SequenceId, length };
     },
     async step(batch, signal) {
       check();

@@ -4,7 +4,8 @@
 import { EngineError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
-import { createPrefixIndex, type Made, type PageNode, type PrefixSearch } from "./prefix-index.ts";
+import { createPrefixIndex, type Made, type PageNode } from "./prefix-index.ts";
+import type { PrefixMatch } from "./runtime.ts";
 
 /** Copy the whole page in every layer, before the step writes. Copies of one `append` do not depend on each other. */
 export interface PageCopy {
@@ -16,11 +17,6 @@ export interface Append {
   readonly sequence: number;
   readonly ids: ArrayLike<number>;
   readonly made: Made;
-}
-
-export interface PrefixMatch extends PrefixSearch {
-  /** Until then others are dropped before what this sequence holds; milliseconds since 1970. */
-  readonly protectedUntil?: number;
 }
 
 export interface KvPagesOptions {

@@ -1,6 +1,8 @@
 // Which pages hold which prefixes: a tree of full pages by their tokens. Whoever starts with the same tokens finds them again;
 // whoever needs memory drops the ones that nobody has used for longest.
 
+import type { PrefixMatch } from "./runtime.ts";
+
 /** How keys and values came to be: decode's bits may differ from prefill's. */
 export type Made = "prefill" | "decode";
 
@@ -20,18 +22,11 @@ export interface PageNode {
   dropped: boolean;
 }
 
-export interface PrefixSearch {
-  /** Prefixes of another key are not found. */
-  readonly isolation: string;
-  /** Finds pages made by prefill alone: with others an answer's bits would depend on what the cache holds. */
-  readonly exact: boolean;
-}
-
 export interface PrefixIndex {
   readonly size: number;
   count(which: (node: PageNode) => boolean): number;
   /** The longest path of whole pages that `ids` begin with. */
-  find(ids: ArrayLike<number>, search: PrefixSearch): PageNode[];
+  find(ids: ArrayLike<number>, search: Pick<PrefixMatch, "isolation" | "exact">): PageNode[];
   /**
    * Takes note of a page. Undefined when it cannot be found under these parents, because one was dropped.
    * @param path the nodes of the pages before it

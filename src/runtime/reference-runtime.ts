@@ -55,7 +55,7 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
     pageLength: PAGE_LENGTH,
     maxRows: { prefill: options.prefillRows ?? PREFILL_ROWS, decode: DECODE_ROWS },
     samplingSteps: [],
-    capabilities: new Set(["logits"]),
+    capabilities: new Set(["logits", "match"]),
     fingerprint: { adapter: "reference", kv: kvFormat },
   };
   const kv = createKvPages({ pageCount, maxSequences, pageBytes: layerPageLength * spec.layerCount * 4 });
@@ -86,9 +86,10 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
       check();
       return kv.open() as SequenceId;
     },
-    async match() {
+    async match(ids, search) {
       check();
-      return { sequence: kv.open() as SequenceId, length: 0 }; // keeps no prefixes, so it knows none
+      const { sequence, length } = kv.match(ids, search);
+      return { sequence: sequence as SequenceId, length };
     },
     async step(batch, signal) {
       check();

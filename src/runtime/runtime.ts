@@ -3,6 +3,15 @@
 import type { EngineError } from "../base/errors.ts";
 import type { SamplingPlan, SamplingStepName } from "../sampling/plan.ts";
 
+export interface PrefixMatch {
+  /** Prefixes of another key are not found. */
+  readonly isolation: string;
+  /** Finds what prefill made alone: decode's bits may differ, and with them an answer would depend on what is held. */
+  readonly exact: boolean;
+  /** Until then others are dropped before what this sequence holds; milliseconds since 1970. */
+  readonly protectedUntil?: number;
+}
+
 declare const sequenceBrand: unique symbol;
 declare const stepBrand: unique symbol;
 /** One sequence: token ids with their KV. */
@@ -88,10 +97,14 @@ export interface Runtime {
   readonly info: RuntimeInfo;
   /** Resolves, never rejects, when the runtime can no longer work: `device_lost`, `worker_crashed`. */
   readonly lost: Promise<EngineError>;
-  /** A new, empty sequence. @throws EngineError `out_of_memory` when `maxSequences` are open, `disposed` */
+  /** A new, empty sequence, whose content nobody will find. @throws EngineError `out_of_memory` when `maxSequences` are open, `disposed` */
   open(): SequenceId;
-  /** A sequence that already holds the longest known prefix of `ids`; `length` tokens of it need no prefill. */
-  match(ids: ArrayLike<number>, isolation: string): Promise<{ sequence: SequenceId; length: number }>;
+  /**
+   * A sequence that already holds the longest known prefix of `ids` but the last one; `length` tokens of it need no prefill.
+   * What it comes to hold will be found by others with the same isolation key.
+   * @throws EngineError as `open`
+   */
+  match(ids: ArrayLike<number>, search: PrefixMatch): Promise<{ sequence: SequenceId; length: number }>;
   /**
    * Appends the rows to their sequences and computes what they want. May be called before earlier steps have settled;
    * steps take effect in call order.

@@ -25,6 +25,7 @@ const ACCEPTED: [string, unknown, RequestMessage][] = [
   ["system", { role: "system", content: "s", name: "n" }, { role: "system", content: "s", name: "n" }],
   ["developer, in parts", { role: "developer", content: [text("a"), text("b")] }, { role: "developer", content: [{ type: "text", text: "a" }, { type: "text", text: "b" }] }],
   ["user", { role: "user", content: "", name: null }, { role: "user", content: "" }],
+  ["a breakpoint, as every prefix is cached", { role: "user", content: [{ ...text("a"), prompt_cache_breakpoint: { mode: "explicit" } }] }, { role: "user", content: [{ type: "text", text: "a" }] }],
   ["a breakpoint that is null", { role: "user", content: [{ ...text("a"), prompt_cache_breakpoint: null }] }, { role: "user", content: [{ type: "text", text: "a" }] }],
   ["assistant", { role: "assistant", content: "a", name: "n" }, { role: "assistant", content: "a", name: "n" }],
   ["assistant, in parts", { role: "assistant", content: [text("a")] }, { role: "assistant", content: [{ type: "text", text: "a" }] }],
@@ -139,7 +140,6 @@ const UNSUPPORTED: [string, unknown, string, string][] = [
   ["audio", { role: "user", content: [{ type: "input_audio", input_audio: { data: "AA==", format: "wav" } }] }, "messages[2].content[0].type", "no audio tower"],
   ["a file", { role: "user", content: [{ type: "file", file: { file_id: "f" } }] }, "messages[2].content[0].type", "reads no 'file'"],
   ["a file's data", { role: "user", content: [{ type: "file", file: { file_data: "AA==", filename: "a.pdf" } }] }, "messages[2].content[0].type", "reads no 'file'"],
-  ["a breakpoint", { role: "user", content: [{ ...text(""), prompt_cache_breakpoint: { mode: "explicit" } }] }, "messages[2].content[0].prompt_cache_breakpoint", "not cached"],
   ["an audio answer", { role: "assistant", content: "", audio: { id: "a" } }, "messages[2].audio", "no audio answers"],
   ["annotations", { role: "assistant", content: "", annotations: [{ type: "url_citation" }] }, "messages[2].annotations", "reaches the model"],
 ]; // biome-ignore format: a table

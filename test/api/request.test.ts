@@ -47,6 +47,7 @@ test("defaults are OpenAI's, not the model card's, and what is off is left out",
     ignoreEos: false,
     namesServiceTier: false,
     returnTokenIds: false,
+    cache: { exact: false },
   });
   expect(sampling).toEqual({
     temperature: 1,
@@ -96,7 +97,7 @@ test("every honoured field arrives", () => {
     namesServiceTier: true,
     returnTokenIds: false,
     metadata: { a: "b" },
-    cacheKey: "k",
+    cache: { exact: true, lifetimeMs: 30 * 60_000 },
     user: "u",
     safetyIdentifier: "s",
   });
@@ -179,8 +180,6 @@ const ASKING: Record<string, unknown> = {
   web_search_options: {},
   store: true,
   moderation: { model: "m", policy: { input: { mode: "block" } } },
-  prompt_cache_options: { mode: "explicit" },
-  prompt_cache_retention: "24h",
 };
 /** These only mean something beside another that is refused, so that they are always alone. */
 const ALONE = ["tool_choice", "parallel_tool_calls", "function_call"];
@@ -204,13 +203,32 @@ test("a refused part of an honoured field is refused by its path", () => {
   expect(error).toMatchObject({ code: "unsupported_parameter", param: "stream_options.include_obfuscation" });
 });
 
+test.each([
+  [{}, { exact: false }],
+  [{ seed: 0 }, { exact: true }],
+  [{ temperature: 0 }, { exact: true }],
+  [{ prompt_cache_key: "k" }, { exact: false, lifetimeMs: 1_800_000 }],
+  [{ prompt_cache_options: { ttl: "30m" } }, { exact: false, lifetimeMs: 1_800_000 }],
+  [{ prompt_cache_options: { mode: "implicit" } }, { exact: false }],
+  [
+    { prompt_cache_retention: "24h", prompt_cache_key: "k" },
+    { exact: false, lifetimeMs: 86_400_000 },
+  ],
+  [{ prompt_cache_retention: "in_memory" }, { exact: false }],
+])("what a request asks of the cache: %j", (fields, expected) => {
+  expect(parse(fields).cache).toEqual(expected);
+});
+test("a cache of marked prefixes alone is refused by path", () => {
+  const error = errorOf({ ...BASE, prompt_cache_options: { mode: "explicit" } });
+  expect(error).toMatchObject({ code: "unsupported_parameter", param: "prompt_cache_options.mode" });
+});
+
 test("values that ask for nothing change nothing", () => {
   const nothing = {
     response_format: { type: "text" },
     modalities: ["text"],
     tools: [],
     store: false,
-    prompt_cache_options: {},
     logprobs: false,
     n: 1,
   };

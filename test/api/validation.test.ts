@@ -64,8 +64,8 @@ const ACCEPTED: Record<keyof typeof FIELDS, object[]> = {
   web_search_options: [],
   store: [{ store: false }],
   moderation: [],
-  prompt_cache_options: [{ prompt_cache_options: {} }],
-  prompt_cache_retention: [],
+  prompt_cache_options: [{ prompt_cache_options: {} }, { prompt_cache_options: { ttl: "30m", mode: "implicit" } }],
+  prompt_cache_retention: [{ prompt_cache_retention: "in_memory" }, { prompt_cache_retention: "24h" }],
 }; // biome-ignore format: a table
 
 describe("accepted at its bounds", () => {

@@ -179,12 +179,51 @@ export function describeRuntime(name: string, makeRuntime: MakeRuntime, toleranc
       test("match answers with an open sequence and how much of the ids it holds", async () => {
         const runtime = await shared();
         const ids = TOKENS.slice(0, 20);
-        const { sequence, length } = await runtime.match(ids, "somebody");
+        const { sequence, length } = await runtime.match(ids, { isolation: "somebody", exact: true });
         shared.own(sequence);
         if (!runtime.info.capabilities.has("match")) expect(length).toBe(0);
         const got = await feed(runtime, sequence, ids.slice(length), "prefill", 64);
         const fresh = await feed(runtime, shared.open(), ids, "prefill", 64);
         expectSameBits(got.slice(-1), fresh.slice(-1));
+      });
+
+      test("what a match finds has the bits of what would have been computed, whoever computed it, and only for its key", async () => {
+        const runtime = await shared();
+        if (!runtime.info.capabilities.has("match")) return;
+        const search = { isolation: "bits", exact: true };
+        const ids = TOKENS.slice(0, 150);
+        const { sequence: first } = await runtime.match(ids, search);
+        const computed = await feed(runtime, first, ids, "prefill", 64);
+        const again = await runtime.match(ids, search);
+        expect(again.length).toBe(2 * runtime.info.pageLength);
+        expectSameBits(
+          await feed(runtime, again.sequence, ids.slice(again.length), "prefill", 64),
+          computed.slice(again.length),
+        );
+        runtime.free(first);
+        const later = await runtime.match(ids, search);
+        expect(later.length).toBe(again.length);
+        const other = await runtime.match(ids, { ...search, isolation: "other" });
+        expect(other.length).toBe(0);
+        for (const { sequence } of [again, later, other]) runtime.free(sequence);
+      });
+
+      test("what decode steps computed is found only by who can do with other bits", async () => {
+        const runtime = await shared();
+        if (!runtime.info.capabilities.has("match")) return;
+        const ids = TOKENS.slice(0, 130);
+        const { sequence } = await runtime.match(ids, { isolation: "decoded", exact: true });
+        await feed(runtime, sequence, ids.slice(0, 60), "prefill", 64);
+        await feed(runtime, sequence, ids.slice(60), "decode", 16);
+        runtime.free(sequence);
+        for (const [exact, expected] of [
+          [true, 0],
+          [false, 2],
+        ] as const) {
+          const found = await runtime.match(ids, { isolation: "decoded", exact });
+          expect(found.length).toBe(expected * runtime.info.pageLength);
+          runtime.free(found.sequence);
+        }
       });
 
       test("sequences that were freed give all of their memory back", async () => {
@@ -302,7 +341,7 @@ export function describeRuntime(name: string, makeRuntime: MakeRuntime, toleranc
       expect(await codeOf(() => runtime.step(decode(sequence, [1])))).toBe("disposed");
       expect(await codeOf(() => runtime.fork(sequence))).toBe("disposed");
       expect(await codeOf(() => runtime.rewind(sequence, 0))).toBe("disposed");
-      expect(await codeOf(() => runtime.match([1], ""))).toBe("disposed");
+      expect(await codeOf(() => runtime.match([1], { isolation: "", exact: true }))).toBe("disposed");
     });
   });
 }

@@ -111,7 +111,7 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
       return disposed;
     },
     open: () => add({ ids: [], promptLength: 0 }),
-    match: () => Promise.reject(new EngineError("unsupported_parameter", "no match here")),
+    match: async () => ({ sequence: add({ ids: [], promptLength: 0 }), length: 0 }),
     step,
     async fork(sequence) {
       const { ids, promptLength } = find(sequence);
