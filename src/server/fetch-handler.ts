@@ -99,16 +99,16 @@ function modelsAnswer(models: Models, route: Exclude<Route, { name: "createCompl
   return models.retrieve(route.id, { signal });
 }
 
+/** Without the signal, which is heard by itself: a copy would listen for as long as the Request is not collected. */
 function requestOf({ input, init }: Call): Request {
   try {
-    return new Request(isRequest(input) ? input : new URL(input, BASE_URL), init);
+    return new Request(isRequest(input) ? input : new URL(input, BASE_URL), { ...init, signal: null });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : cause;
     throw new EngineError("invalid_request", `This is not a request that can be answered: ${reason}`, { cause });
   }
 }
 
-/** The caller's own signal, not the Request's copy of it: its reason is the one to reject with. */
 function signalOf(input: Call["input"], init: Call["init"]): AbortSignal | undefined {
   const signal = init?.signal === undefined && isRequest(input) ? input.signal : init?.signal;
   return signal ?? undefined;

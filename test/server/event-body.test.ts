@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, onTestFinished, test, vi } from "vitest";
@@ -138,18 +139,13 @@ test("an engine that does not hear the signal keeps nobody waiting", async () =>
   await expect(call).rejects.toMatchObject({ name: "AbortError" });
 });
 
-test("an abort after the end changes nothing, and the signal keeps no listener", async () => {
+test("after the end nothing listens to the signal any more", async () => {
   const controller = new AbortController();
   const { engine } = await openScripted({ reply: "Hello" });
-  const added = vi.spyOn(controller.signal, "addEventListener");
-  const removed = vi.spyOn(controller.signal, "removeEventListener");
   const response = await ask(engine, controller.signal);
-  const text = await response.text();
-  controller.abort();
-  expect(text).toMatch(/data: \[DONE\]\n\n$/);
-  const gone = new Set(removed.mock.calls.map(([, listener]) => listener));
-  expect(added.mock.calls.length).toBeGreaterThan(2);
-  expect(added.mock.calls.filter(([, listener]) => !gone.has(listener))).toEqual([]);
+  expect(getEventListeners(controller.signal, "abort").length).toBeGreaterThan(0);
+  expect(await response.text()).toMatch(/data: \[DONE\]\n\n$/);
+  expect(getEventListeners(controller.signal, "abort")).toEqual([]);
 });
 
 /** Collections until what the registry is told has been told: each is a task of its own. */
