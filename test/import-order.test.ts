@@ -59,12 +59,14 @@ test("the language stem and the tensor stem do not meet below runtime", () => {
   expect(crossing).toEqual([]);
 });
 
-test("the page imports types only from below the transport", () => {
+test("the page, and the server that it bundles, import types only from the engine and all below it but base", () => {
   const heavy = sources
-    .filter((path) => ["client", "index"].includes(layerOf(path)))
+    .filter((path) => ["server", "client", "index"].includes(layerOf(path)))
     .flatMap((path) =>
       importsOf(path)
-        .filter(({ target, typeOnly }) => !typeOnly && !["base", "transport", "client"].includes(layerOf(target)))
+        .filter(
+          ({ target, typeOnly }) => !typeOnly && !["base", "server", "transport", "client"].includes(layerOf(target)),
+        )
         .map(({ target }) => `${path} -> ${target}`),
     );
   expect(heavy).toEqual([]);

@@ -13,13 +13,21 @@ export interface ErrorDetails {
   out_of_memory: { requestedBytes: number; heldBytes: number };
   webgpu_unavailable: { reason: string };
   budget_exceeded: { budget: string; limit: number };
+  method_not_supported: { allowed: readonly string[] };
 }
 
-/** HTTP status and OpenAI error `type` of every code: the one table that all callers read. */
+/**
+ * HTTP status and OpenAI error `type` of every code: the one table that all callers read. The third number stands where the
+ * same request may succeed after that many seconds; elsewhere a retry repeats the work or cannot help.
+ */
 const WIRE = {
   invalid_request: [400, "invalid_request_error"],
   unsupported_parameter: [400, "invalid_request_error"],
   context_length_exceeded: [400, "invalid_request_error"],
+  invalid_api_key: [401, "invalid_request_error"],
+  unknown_url: [404, "invalid_request_error"],
+  method_not_supported: [405, "invalid_request_error"],
+  request_too_large: [413, "invalid_request_error"],
   model_not_found: [404, "invalid_request_error"],
   model_not_loaded: [503, "server_error"],
   unsupported_architecture: [400, "invalid_request_error"],
@@ -38,11 +46,13 @@ const WIRE = {
   unsupported_schema: [400, "invalid_request_error"],
   budget_exceeded: [400, "invalid_request_error"],
   grammar_dead_end: [500, "server_error"],
-  rate_limit_exceeded: [429, "rate_limit_error"],
+  rate_limit_exceeded: [429, "rate_limit_error", 1],
   worker_crashed: [500, "server_error"],
   aborted: [499, "invalid_request_error"],
-  disposed: [500, "server_error"],
-} as const satisfies Record<string, readonly [status: number, type: string]>;
+  disposed: [503, "server_error"],
+} as const satisfies Record<string, WireRow>;
+
+type WireRow = readonly [status: number, type: string, retryAfter?: number];
 
 export type ErrorCode = keyof typeof WIRE;
 type DetailsOf<Code extends ErrorCode> = Code extends keyof ErrorDetails ? ErrorDetails[Code] : undefined;
@@ -83,6 +93,12 @@ export class EngineError<Code extends ErrorCode = ErrorCode> extends Error {
   /** HTTP status that a server answers with. */
   get status(): number {
     return WIRE[this.code][0];
+  }
+
+  /** Seconds after which the same request may succeed; undefined where a retry repeats the work or cannot help. */
+  get retryAfter(): number | undefined {
+    const row: WireRow = WIRE[this.code];
+    return row[2];
   }
 
   toOpenAI(): OpenAIErrorBody {

@@ -1,14 +1,13 @@
-// OpenAI's own JSON Schema of the API, from the shared data folder: absent in a clone elsewhere.
-import { existsSync, readFileSync } from "node:fs";
+// OpenAI's own JSON Schema of the API, to judge what goes out and what comes in.
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
 import { Validator } from "@cfworker/json-schema";
 
-const FILE = new URL("../../../shared/data/openai/chat-completions.schema.json", import.meta.url);
-
-export const hasOpenAISchema = existsSync(FILE);
+const FILE = new URL("data/openai-schema.json.gz", import.meta.url);
+const { $defs } = JSON.parse(gunzipSync(readFileSync(FILE)).toString());
 
 /** Takes a value, and returns what the schema's definition of that name finds wrong with it. */
 export function openAIFaults(definition: string): (value: unknown) => string[] {
-  const { $defs } = JSON.parse(readFileSync(FILE, "utf8"));
   const validator = new Validator({ $defs, $ref: `#/$defs/${definition}` }, "2020-12", false);
   return (value) =>
     validator.validate(value).errors.map(({ instanceLocation, error }) => `${instanceLocation}: ${error}`);
