@@ -11,6 +11,7 @@ import type { Stall } from "./engine/desk.ts";
 import type { Engine as EngineOf } from "./engine/engine.ts";
 import type { ModelInfo } from "./engine/model-info.ts";
 import type { RequestStats } from "./engine/stats.ts";
+import { createFetchHandler, type FetchHandler } from "./server/fetch-handler.ts";
 import type { EngineEvent, OpenOptions } from "./transport/worker-api.ts";
 import { registerTransferHandlers } from "./transport.ts";
 
@@ -26,7 +27,13 @@ export interface CreateEngineOptions extends Partial<PageModel>, OpenOptions {
   readonly worker?: () => Worker;
 }
 
-export type Engine = EngineOf<PageModel>;
+export interface Engine extends EngineOf<PageModel> {
+  /**
+   * The OpenAI HTTP surface without a server: `new OpenAI({ apiKey: "local", baseURL: "http://ingle/v1", fetch: engine.fetch,
+   * dangerouslyAllowBrowser: true })`.
+   */
+  readonly fetch: FetchHandler;
+}
 
 /** A model that the worker has, or is to have again after a crash. */
 interface Loaded {
@@ -124,7 +131,7 @@ export async function createEngine(options: CreateEngineOptions = {}): Promise<E
     return info;
   }
 
-  const engine: Engine = {
+  const engine: EngineOf<PageModel> = {
     get info() {
       const [first] = loaded.values();
       if (!first) throw new EngineError("model_not_loaded", "No model is loaded. Call `load` first.");
@@ -153,10 +160,11 @@ export async function createEngine(options: CreateEngineOptions = {}): Promise<E
       await opened?.close(new EngineError("disposed", "The engine was disposed of while this call was running."));
     },
   };
-  if (model === undefined) return engine;
+  const pageEngine: Engine = Object.assign(engine, { fetch: createFetchHandler(engine) });
+  if (model === undefined) return pageEngine;
   try {
     await load({ ...firstOptions, model });
-    return engine;
+    return pageEngine;
   } catch (error) {
     await engine.dispose();
     throw error;
