@@ -1,4 +1,5 @@
 // The models of an engine, by what requests call them: loaded side by side on one device, and loaded anew after it was lost.
+import { shown } from "../api/checks.ts";
 import type { RequestLimits } from "../api/request.ts";
 import { EngineError, isEngineError } from "../base/errors.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
@@ -208,7 +209,7 @@ export function createLoadedModels({ openHost, budget, scheduler }: ModelsOption
     const names = [...entries.keys()].map((name) => `'${name}'`).join(", ");
     throw new EngineError(
       "model_not_found",
-      `The model '${id}' is not loaded. ${names === "" ? "No model is." : `Loaded: ${names}.`}`,
+      `The model '${shown(id)}' is not loaded. ${names === "" ? "No model is." : `Loaded: ${names}.`}`,
       { param: "model" },
     );
   }

@@ -1,4 +1,5 @@
 // 2,000 seeded requests: a sound answer, streamed and plain alike, or a refusal that names its field. Nothing else happens.
+import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import { createRandom } from "../fixtures/random.ts";
 import { fuzzRequests, requestOf } from "./fuzz-requests.ts";
@@ -14,9 +15,14 @@ test("2,000 requests, right and wrong", async () => {
   expect(accepted / 2000).toBeLessThan(0.6);
 });
 
-test("a seed and an index name a request", () => {
-  expect(requestOf(7, 3)).toEqual(requestOf(7, 3));
-  expect(requestOf(7, 3)).not.toEqual(requestOf(8, 3));
+test("a seed and an index name a request, whatever was made before it", () => {
+  const text = (seed: number) =>
+    inspect(
+      Array.from({ length: 500 }, (_, index) => requestOf(seed, index)),
+      { depth: 9 },
+    );
+  expect(text(7)).toBe(text(7));
+  expect(text(7)).not.toBe(text(8));
   expect(validRequest("m", createRandom(1))).toEqual(validRequest("m", createRandom(1)));
 });
 

@@ -173,7 +173,8 @@ function everyValueNull(body: Body, random: Random): void {
 
 function unknownKey(body: Body, random: Random): void {
   const holders = [body, ...placesIn(body).map(({ holder, key }) => read(holder, key))].filter(isContainer);
-  write(random.pick(holders), random.pick([...INHERITED, "extra", "a.b", "a[0]"]), weirdValue(random));
+  const objects = holders.filter((holder) => !Array.isArray(holder));
+  write(random.pick(objects), random.pick([...INHERITED, "extra", "a.b", "a[0]"]), weirdValue(random));
 }
 
 /** A field with the value that another request has for it: right by itself, perhaps not beside the others. */

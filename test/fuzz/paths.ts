@@ -19,6 +19,7 @@ export function placesIn(body: object): Place[] {
     const holder = next as Container;
     for (const name of Object.keys(holder).slice(0, 50)) {
       const key = Array.isArray(holder) ? Number(name) : name;
+      if (Number.isNaN(key)) continue;
       places.push({ holder, key });
       const value = read(holder, key);
       if (isContainer(value)) holders.push(value);
