@@ -1,6 +1,9 @@
 // The order of messages: calls are answered right after they are made, each once, and nothing else is an answer.
-import { invalid } from "./checks.ts";
+import { invalid, shown } from "./checks.ts";
 import type { RequestMessage } from "./messages.ts";
+
+/** Enough to recognise a turn by. */
+const MAX_IDS_SHOWN = 5;
 
 /**
  * Only calls of tools have an order to keep; system and other messages may stand anywhere. The older `function_call` has no ids
@@ -27,12 +30,13 @@ export function checkOrder(messages: readonly RequestMessage[], path: string): v
 }
 
 function unanswered(open: ReadonlySet<string>, param: string) {
-  const ids = [...open].map((id) => `'${id}'`).join(", ");
+  const ids = [...open].slice(0, MAX_IDS_SHOWN).map((id) => `'${shown(id)}'`);
+  const more = open.size > ids.length ? ` and ${open.size - ids.length} more` : "";
   return invalid(
     param,
     "invalid_value",
     `Invalid '${param}': an assistant message with 'tool_calls' must be followed by one message of role 'tool' for each ` +
-      `'tool_call_id', before any other. Without an answer: ${ids}.`,
+      `'tool_call_id', before any other. Without an answer: ${ids.join(", ")}${more}.`,
   );
 }
 
@@ -48,5 +52,5 @@ function unasked(id: string, at: string, { open, answered }: Calls) {
   }
   const param = `${at}.tool_call_id`;
   const reason = answered.has(id) ? "was answered already" : "is no call of the assistant message before it";
-  return invalid(param, "invalid_value", `Invalid '${param}': '${id}' ${reason}.`);
+  return invalid(param, "invalid_value", `Invalid '${param}': '${shown(id)}' ${reason}.`);
 }

@@ -1,5 +1,5 @@
 // The calls of an assistant message: functions with JSON arguments, custom tools with free text, and the older single call.
-import { array, type Check, invalid, object, oneOf, string } from "./checks.ts";
+import { array, type Check, invalid, object, oneOf, shown, string } from "./checks.ts";
 import { allowKeys, required } from "./entries.ts";
 
 /** A call that an earlier answer made. `arguments` and `input` are the model's own text, perhaps broken. */
@@ -20,7 +20,7 @@ export const toolCalls: Check<RequestToolCall[]> = (value, path) => {
   for (const [place, { id }] of calls.entries()) {
     const at = `${path}[${place}].id`;
     if (seen.has(id))
-      throw invalid(at, "invalid_value", `Invalid '${at}': two calls of one message have the id '${id}'.`);
+      throw invalid(at, "invalid_value", `Invalid '${at}': two calls of one message have the id '${shown(id)}'.`);
     seen.add(id);
   }
   return calls;

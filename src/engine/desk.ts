@@ -87,6 +87,10 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     },
   };
 
+  function throwIfStopped(): void {
+    if (stopped) throw stopped.error;
+  }
+
   function ready(): Track[] {
     return [...tracks]
       .filter(({ waiting, suspended }) => waiting && !suspended)
@@ -123,6 +127,28 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     }
   }
 
+  /** A step; what comes back is to be tried again, without the lane that gave its memory for it. */
+  async function attempt(rows: readonly NextRow[]): Promise<readonly NextRow[]> {
+    try {
+      const logits = await compute(rows);
+      rows.forEach((row, index) => {
+        settle(row, logits[index]!);
+      });
+      return [];
+    } catch (error) {
+      const yielded = isEngineError(error, "out_of_memory") ? await yieldFor(rows) : undefined;
+      // It may be resumed already, but what it was to be fed has changed.
+      if (yielded) return rows.filter(({ track }) => track !== yielded);
+      for (const { track } of rows) track.waiting?.reject(error);
+      return [];
+    }
+  }
+
+  /** Who gave memory away; nobody where none is left to give, or the runtime no longer works. */
+  function yieldFor(rows: readonly NextRow[]): Promise<Track | undefined> {
+    return calls.track(makeRoom(tracks, rows)).catch(() => undefined);
+  }
+
   function settle({ track, ids, last }: NextRow, logits: readonly Float32Array[]): void {
     const from = track.held;
     track.held += ids.length;
@@ -143,7 +169,7 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
 
   async function openLanes({ prompt, search }: LaneRequest, width: number, signal: AbortSignal): Promise<Lanes> {
     const arrival = arrivals++;
-    const found = search ? await runtime.match(prompt, search) : { sequence: runtime.open(), length: 0 };
+    const found = search ? await calls.track(runtime.match(prompt, search)) : { sequence: runtime.open(), length: 0 };
     const lanes: Lane[] = [];
     const own: Track[] = [];
     // One listener for all: a signal with many is taken for a leak.
@@ -165,10 +191,11 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
       cachedTokens: found.length,
       first: first.lane,
       async fork() {
+        await first.track.cutting;
         const { held, decoded } = first.track;
         invariant(lanes.length < width, `a request of ${width} lanes forks no more`);
         invariant(decoded.length === 0, "lanes fork at the end of the prompt");
-        const sequence = await runtime.fork(first.track.sequence);
+        const sequence = await calls.track(runtime.fork(first.track.sequence));
         const shared = held - (held % runtime.info.pageLength);
         first.track.shared = shared;
         return add(sequence, held, shared).lane;
@@ -192,11 +219,13 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
       return ready()[0]?.waiting?.ticket ?? Number.POSITIVE_INFINITY;
     },
     async admit(request, signal) {
-      if (stopped) throw stopped.error;
+      throwIfStopped();
       const width = Math.min(request.wanted, maxSequences, maxRows.decode);
       await turnstile.enter(width, signal);
       try {
-        throwIfAborted(signal); // it may have fired in the moment between the turn and now
+        // Both may have come in the moment between the turn and now.
+        throwIfStopped();
+        throwIfAborted(signal);
         return await openLanes(request, width, signal);
       } catch (error) {
         turnstile.leave(width);
@@ -204,24 +233,14 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
       }
     },
     async step() {
-      const wanted = nextRows();
-      for (const { track } of wanted) track.stepping = true;
-      try {
-        for (let rows = wanted; rows.length > 0; rows = rows.filter(({ track }) => !track.suspended)) {
-          try {
-            const logits = await compute(rows);
-            rows.forEach((row, index) => {
-              settle(row, logits[index]!);
-            });
-            return;
-          } catch (error) {
-            if (isEngineError(error, "out_of_memory") && (await makeRoom(tracks, rows))) continue;
-            for (const { track } of rows) track.waiting?.reject(error);
-            return;
-          }
-        }
-      } finally {
-        for (const { track } of wanted) track.stepping = false;
+      let rows: readonly NextRow[] = nextRows();
+      const stepping = rows.map(({ track }) => track);
+      for (const track of stepping) track.stepping = true;
+      while (rows.length > 0) rows = await attempt(rows);
+      for (const track of stepping) {
+        track.stepping = false;
+        // An abort was left to the end of the step, which a lane that gave way has not seen.
+        if (track.signal.aborted) track.interrupt?.();
       }
     },
     stop(error) {

@@ -84,6 +84,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     if (disposed) throw new EngineError("disposed", "This engine was disposed of. Open another one.");
   }
 
+  /** Whatever else a disposal made fail, it was the disposal. */
+  function rethrow(error: unknown): never {
+    throwIfDisposed();
+    throw error;
+  }
+
   async function create(
     params: unknown,
     { signal: given }: RequestOptions = {},
@@ -93,10 +99,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     throwIfAborted(callSignal);
     const model = modelFor(params);
     const request = parseRequest(params, model.limits);
-    const session = await untilAbort(model.session(), callSignal).catch((error) => {
-      throwIfDisposed();
-      throw error;
-    });
+    const session = await untilAbort(model.session(), callSignal).catch(rethrow);
     throwIfDisposed();
     throwIfAborted(callSignal);
     const prompt = encodePrompt(session, request);
@@ -139,7 +142,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     async load({ signal: loadSignal, ...model }) {
       throwIfDisposed();
       throwIfAborted(loadSignal);
-      return (await models.load(model, loadSignal)).info;
+      const loaded = await models.load(model, loadSignal).catch(rethrow);
+      return loaded.info;
     },
     unload: (id) => models.unload(id),
     async dispose() {

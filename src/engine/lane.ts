@@ -52,6 +52,8 @@ export interface Track {
   suspended: boolean;
   /** It is in the step that is being computed. */
   stepping: boolean;
+  /** The runtime is forgetting ids of it: until then `held` is too high. */
+  cutting: Promise<void> | undefined;
   waiting: Waiting | undefined;
   /** Ends what the lane waits for, when its request's signal fires. */
   interrupt: (() => void) | undefined;
@@ -99,6 +101,7 @@ export function createTrack(
     parked: false,
     suspended: false,
     stepping: false,
+    cutting: undefined,
     waiting: undefined,
     interrupt: undefined,
   };
@@ -145,7 +148,7 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
     async rewind() {
       throwIfAborted(signal);
       track.decoded = [];
-      await cutTo(track, track.prompt.length);
+      await keeper.untilStopped(cutTo(track, track.prompt.length));
       keeper.memoryEased();
     },
     async park(reason) {
@@ -162,8 +165,12 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
     release() {
       if (released) return;
       released = true;
-      track.runtime.free(track.sequence);
-      keeper.released(track);
+      const free = () => {
+        track.runtime.free(track.sequence);
+        keeper.released(track);
+      };
+      if (track.cutting) track.cutting.then(free, free);
+      else free();
     },
   };
 }
@@ -188,7 +195,18 @@ export function nextRow(track: Track, room: number): NextRow {
   return { track, stage: "decode", ids, last: start + ids.length === decoded.length };
 }
 
-/** Has the runtime forget what lies beyond `length`. */
+/** Has the runtime forget what lies beyond `length`, after what it is forgetting already. */
 export async function cutTo(track: Track, length: number): Promise<void> {
-  if (track.held > length) track.held = await track.runtime.rewind(track.sequence, length);
+  const earlier = track.cutting;
+  const cut = async () => {
+    await earlier;
+    if (track.held > length) track.held = await track.runtime.rewind(track.sequence, length);
+  };
+  const cutting = cut();
+  track.cutting = cutting;
+  try {
+    await cutting;
+  } finally {
+    if (track.cutting === cutting) track.cutting = undefined;
+  }
 }

@@ -1,6 +1,7 @@
 // The models of an engine, by what requests call them: loaded side by side on one device, and loaded anew after it was lost.
+import { shown } from "../api/checks.ts";
 import type { RequestLimits } from "../api/request.ts";
-import { EngineError, isEngineError } from "../base/errors.ts";
+import { EngineError, isEngineError, throwIfAborted } from "../base/errors.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { ModelInfo } from "./model-info.ts";
 import type { OpenRuntimeHost, RuntimeHost } from "./runtime-host.ts";
@@ -56,6 +57,9 @@ export function createLoadedModels({ openHost, ...parts }: ModelsOptions): Loade
     readonly life: AbortController;
     ended: Promise<unknown>;
   }>();
+  /** Entries that are no longer listed, and not yet freed. */
+  const closing = new Set<Promise<void>>();
+  const hostOf = new WeakMap<Session, Promise<RuntimeHost>>();
   let opened: Promise<RuntimeHost> | undefined;
 
   function sharedHost(): Promise<RuntimeHost> {
@@ -68,13 +72,13 @@ export function createLoadedModels({ openHost, ...parts }: ModelsOptions): Loade
     return attempt;
   }
 
-  /** A session on the shared host. When that is lost, so are all on it. */
+  /** A session on the shared host. */
   async function open(options: SessionOptions, signal: AbortSignal): Promise<Session> {
     const hosting = sharedHost();
     const host = await hosting;
     try {
       const session = await openSession(options, { host, ...parts }, signal);
-      void session.runtime.lost.then((error) => dropHost(hosting, error));
+      hostOf.set(session, hosting);
       return session;
     } catch (error) {
       if (isEngineError(error, "device_lost")) dropHost(hosting, error);
@@ -82,16 +86,21 @@ export function createLoadedModels({ openHost, ...parts }: ModelsOptions): Loade
     }
   }
 
+  /** Once a session is its model's: from now on its loss is that of all on its host, also one that has been. */
+  function watch(session: Session): void {
+    void session.runtime.lost.then((error) => dropHost(hostOf.get(session)!, error));
+  }
+
   function dropHost(hosting: Promise<RuntimeHost>, error: EngineError): void {
-    if (opened !== hosting) return;
-    opened = undefined;
     for (const entry of entries.values()) {
       const { current } = entry;
-      if (!current) continue;
+      if (!current || hostOf.get(current) !== hosting) continue;
       entry.current = undefined;
       parts.scheduler.stop(current.runtime, error);
       current.dispose();
     }
+    if (opened !== hosting) return;
+    opened = undefined;
     void hosting.then((host) => host.dispose());
   }
 
@@ -116,6 +125,7 @@ export function createLoadedModels({ openHost, ...parts }: ModelsOptions): Loade
         this.opening ??= open({ ...options, id: info.id }, life.signal)
           .then((session) => {
             this.current = session;
+            watch(session);
             return session;
           })
           .catch((error) => {
@@ -135,8 +145,14 @@ export function createLoadedModels({ openHost, ...parts }: ModelsOptions): Loade
   }
 
   /** Ends what runs on a model, then frees it. */
-  async function close(entry: Entry, error: EngineError): Promise<void> {
+  function close(entry: Entry, error: EngineError): Promise<void> {
     entries.delete(entry.id);
+    const closed = end(entry, error).finally(() => closing.delete(closed));
+    closing.add(closed);
+    return closed;
+  }
+
+  async function end(entry: Entry, error: EngineError): Promise<void> {
     entry.life.abort();
     await entry.opening?.then(ignore, ignore);
     const { current } = entry;
@@ -169,6 +185,7 @@ export function createLoadedModels({ openHost, ...parts }: ModelsOptions): Loade
         const session = await attempt;
         loading.delete(own);
         try {
+          throwIfAborted(life.signal); // the loading may have been past its last look
           requireFree(session.info.id);
         } catch (error) {
           session.dispose();
@@ -176,6 +193,7 @@ export function createLoadedModels({ openHost, ...parts }: ModelsOptions): Loade
         }
         const entry = createEntry(session, options, life);
         entries.set(entry.id, entry);
+        watch(session);
         return entry;
       } finally {
         loading.delete(own);
@@ -187,16 +205,12 @@ export function createLoadedModels({ openHost, ...parts }: ModelsOptions): Loade
     },
     find,
     list: () => [...entries.values()],
-    lost(session, error) {
-      if (opened && [...entries.values()].some(({ current }) => current === session)) dropHost(opened, error);
-    },
+    lost: (session, error) => dropHost(hostOf.get(session)!, error),
     async dispose(error) {
       for (const { life } of loading) life.abort();
       for (const { current } of entries.values()) if (current) parts.scheduler.stop(current.runtime, error);
-      await Promise.all([
-        ...[...entries.values()].map((entry) => close(entry, error)),
-        ...[...loading].map(({ ended }) => ended),
-      ]);
+      for (const entry of [...entries.values()]) void close(entry, error);
+      await Promise.all([...closing, ...[...loading].map(({ ended }) => ended)]);
       const hosting = opened;
       opened = undefined;
       await hosting?.then((host) => host.dispose(), ignore);
@@ -209,7 +223,7 @@ export function createLoadedModels({ openHost, ...parts }: ModelsOptions): Loade
     const names = [...entries.keys()].map((name) => `'${name}'`).join(", ");
     throw new EngineError(
       "model_not_found",
-      `The model '${id}' is not loaded. ${names === "" ? "No model is." : `Loaded: ${names}.`}`,
+      `The model '${shown(id)}' is not loaded. ${names === "" ? "No model is." : `Loaded: ${names}.`}`,
       { param: "model" },
     );
   }

@@ -4,9 +4,10 @@ import { cutTo, type NextRow, type Track } from "./lane.ts";
 
 /**
  * Takes pages from whoever is readiest to yield, perhaps from a lane of the step itself. Lanes that have only what they share
- * are asked last. False when nobody is left to yield: what is lacking will not come free.
+ * are asked last.
+ * @returns who yielded; undefined when nobody is left to: what is lacking will not come free
  */
-export async function makeRoom(tracks: Iterable<Track>, rows: readonly NextRow[]): Promise<boolean> {
+export async function makeRoom(tracks: Iterable<Track>, rows: readonly NextRow[]): Promise<Track | undefined> {
   const inStep = (track: Track) => rows.some((row) => row.track === track);
   const uses = (track: Track) => !track.suspended && (track.held > 0 || inStep(track));
   const order = [...tracks].sort(byReadinessToYield);
@@ -14,11 +15,11 @@ export async function makeRoom(tracks: Iterable<Track>, rows: readonly NextRow[]
   if (victim && order.some((track) => track !== victim && uses(track))) {
     victim.suspended = true;
     await cutTo(victim, victim.parked ? 0 : victim.shared);
-    return true;
+    return victim;
   }
   const sharer = order.find(({ suspended, held }) => suspended && held > 0);
   if (sharer) await cutTo(sharer, 0);
-  return sharer !== undefined;
+  return sharer;
 }
 
 /** Lets the earliest lane that gave its memory away try again. False when there is none. */

@@ -28,7 +28,7 @@ export function createPromptLogprobs(
           entries[entry.token] = describe(entry.token, entry.logprob, place + 1);
         });
         entries[next] = describe(next, logprob, rank);
-        positions.push(entries);
+        positions[from + offset + 1] = entries; // a prompt that gave its memory away is fed from its beginning again
       });
     },
     result: () => positions,
