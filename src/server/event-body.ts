@@ -57,6 +57,7 @@ export function eventBody(
         } catch (error) {
           if (signal?.aborted) throw signal.reason;
           if (exchange.ended) return;
+          void rest.return?.(); // for a chunk that could not be written: the engine would go on
           const failure = failureOf(error, exchange.requestId);
           end(controller, encodeEvent({ error: failure.error }), failure.error.code ?? undefined);
         }

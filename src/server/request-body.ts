@@ -1,6 +1,7 @@
 // The body of a request: bytes within a limit, UTF-8, JSON of a sane depth. What the JSON says is for api/request to judge.
 import { EngineError, throwIfAborted } from "../base/errors.ts";
 import { tooDeepAt } from "./json-depth.ts";
+import { jsonFault } from "./json-fault.ts";
 
 /** The API's own limit is not published; this holds 128k tokens of any text many times over, and no tab's heap minds it. */
 export const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -17,11 +18,17 @@ export async function readJson(
   contentType: string | null,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
-  if (contentType !== null && !/^\s*application\/json\s*(;|$)/i.test(contentType))
-    throw invalid(`The content type has to be application/json, not '${contentType}'.`);
+  if (contentType !== null && !isJson(contentType))
+    throw invalid(`The content type has to be application/json, in UTF-8, not '${contentType}'.`);
   const announced = Number(request.headers.get("content-length"));
   if (announced > MAX_BODY_BYTES) throw tooLarge(`${announced} bytes`);
   return parseJson(await readText(request, signal));
+}
+
+/** JSON is UTF-8 (RFC 8259): another charset would be read as something else than was written. */
+function isJson(contentType: string): boolean {
+  const [type, ...parameters] = contentType.toLowerCase().split(";");
+  return type?.trim() === "application/json" && parameters.every((one) => !/^\s*charset=(?!"?utf-8"?\s*$)/.test(one));
 }
 
 async function readText(request: Request, signal: AbortSignal | undefined): Promise<string> {
@@ -67,9 +74,15 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    // The parser names the place, each browser in its own words.
-    throw invalid(`The body is not valid JSON: ${cause instanceof Error ? cause.message : cause}`, cause);
+    throw invalid(`The body is not valid JSON: ${faultIn(text)}.`, cause);
   }
+}
+
+function faultIn(text: string): string {
+  const at = jsonFault(text) ?? text.length;
+  const character = text.codePointAt(at);
+  if (character === undefined) return `it ends too early, at character ${at}`;
+  return `${JSON.stringify(String.fromCodePoint(character))} at character ${at} does not belong there`;
 }
 
 function invalid(message: string, cause?: unknown): EngineError<"invalid_request"> {

@@ -57,6 +57,14 @@ test("a bug after the first chunk names nothing of the inside, and is on the con
   expect(onConsole).toHaveBeenCalledTimes(1);
 });
 
+test("a chunk that cannot be written fails the stream, and ends the engine's work", async () => {
+  const onConsole = vi.spyOn(console, "error").mockImplementation(() => {});
+  onTestFinished(() => onConsole.mockRestore());
+  const engine = fakeEngine([chunkOf("a"), { ...chunkOf("b"), created: 1n as unknown as number }, chunkOf("c")]);
+  expect(await (await ask(engine)).text()).toContain('"code":"internal_error"');
+  expect([engine.pulled, engine.left]).toEqual([2, true]);
+});
+
 test("no chunk is taken before it is read, but the first", async () => {
   const engine = fakeEngine(endless());
   const response = await ask(engine);
