@@ -5,7 +5,7 @@ import type { RequestStats } from "../src/engine/stats.ts";
 import { CommandError } from "./command-error.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { type NodeEngine, openNodeEngine } from "./node-engine.ts";
-import { formatSeconds } from "./terminal.ts";
+import { formatRate, formatSeconds } from "./terminal.ts";
 
 const USAGE = `usage: npm run ask -- "PROMPT" [options]      (without a prompt it is read from stdin)
   --model FILE         a GGUF file; default: the model that npm run fetch-model brings
@@ -38,7 +38,7 @@ export async function main(args: string[]): Promise<void> {
   let stats: RequestStats | undefined;
   try {
     const engine = await openNodeEngine({
-      ...(values.model !== undefined && { models: [values.model] }),
+      ...(values.model !== undefined && { models: [{ path: values.model }] }),
       adapter: values.adapter,
       signal,
       onStats: (figures) => {
@@ -114,10 +114,8 @@ function numberOption<Field extends string>(
 }
 
 function describeStats({ completionTokens, promptTokens, prefillMs, firstTokenMs, decodeMs }: RequestStats): string {
-  const prefill = prefillMs > 0 ? ` at ${((promptTokens * 1000) / prefillMs).toFixed(1)} tokens/s` : "";
-  const decode =
-    completionTokens > 1 && decodeMs > 0
-      ? ` at ${(((completionTokens - 1) * 1000) / decodeMs).toFixed(1)} tokens/s`
-      : "";
+  const at = (rate: string | undefined) => (rate === undefined ? "" : ` at ${rate}`);
+  const prefill = at(formatRate(promptTokens, prefillMs));
+  const decode = at(formatRate(completionTokens - 1, decodeMs));
   return `${promptTokens} prompt tokens${prefill}, first token after ${formatSeconds(firstTokenMs / 1000)}, ${completionTokens} answer tokens${decode}`;
 }

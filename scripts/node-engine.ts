@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { type Engine, type EngineOptions, openEngine } from "../src/engine/engine.ts";
 import { gpuHost } from "../src/engine/gpu-host.ts";
+import type { ModelInfo } from "../src/engine/model-info.ts";
 import { modelAtHand } from "../src/engine/model-opener.ts";
 import type { SessionOptions } from "../src/engine/session.ts";
 import { CommandError } from "./command-error.ts";
@@ -17,8 +18,10 @@ export interface FileModel extends Omit<SessionOptions, "openModel"> {
 }
 
 export interface NodeEngineOptions extends Pick<EngineOptions, "memoryBudget" | "onStats" | "onStall" | "signal"> {
-  /** Paths of GGUF files; default: the default model. */
-  models?: readonly string[] | undefined;
+  /** In this order; default: the default model. */
+  models?: readonly FileModel[] | undefined;
+  /** Gets the facts about each of them as soon as it is loaded. */
+  onLoad?: ((info: ModelInfo) => void) | undefined;
   /** As `openDawn` takes it. */
   adapter?: string | undefined;
 }
@@ -26,11 +29,17 @@ export interface NodeEngineOptions extends Pick<EngineOptions, "memoryBudget" | 
 export type NodeEngine = Engine<FileModel>;
 
 /** @throws CommandError when a model is missing, EngineError for everything that loading can meet */
-export async function openNodeEngine({ models, adapter, signal, ...options }: NodeEngineOptions): Promise<NodeEngine> {
+export async function openNodeEngine({
+  models,
+  onLoad,
+  adapter,
+  signal,
+  ...options
+}: NodeEngineOptions): Promise<NodeEngine> {
   if (models === undefined && !existsSync(DEFAULT_MODEL_PATH))
     throw new CommandError("the default model is not here; run npm run fetch-model, or name another with --model FILE");
-  const paths = models ?? [DEFAULT_MODEL_PATH];
-  for (const path of paths) if (!existsSync(path)) throw new CommandError(`there is no file ${path}`);
+  const named = models ?? [{ path: DEFAULT_MODEL_PATH }];
+  for (const { path } of named) if (!existsSync(path)) throw new CommandError(`there is no file ${path}`);
 
   const dawn = await openDawn(adapter === undefined ? {} : { adapter });
   const engine = await openEngine({ ...options, openHost: gpuHost(dawn.gpu) });
@@ -54,7 +63,10 @@ export async function openNodeEngine({ models, adapter, signal, ...options }: No
     },
   };
   try {
-    for (const path of paths) await nodeEngine.load({ path, ...(signal && { signal }) });
+    for (const model of named) {
+      const info = await nodeEngine.load({ ...(signal && { signal }), ...model });
+      onLoad?.(info);
+    }
     return nodeEngine;
   } catch (error) {
     await nodeEngine.dispose();

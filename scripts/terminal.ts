@@ -15,6 +15,11 @@ export function formatSeconds(seconds: number): string {
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
+/** Undefined where there is nothing to divide. */
+export function formatRate(tokens: number, ms: number): string | undefined {
+  return tokens > 0 && ms > 0 ? `${((tokens * 1000) / ms).toFixed(1)} tokens/s` : undefined;
+}
+
 export interface ProgressLine {
   update(bytes: number, total: number | undefined): void;
   /** Leaves the last state on screen and moves to the next line. */

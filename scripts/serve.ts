@@ -1,0 +1,76 @@
+// `npm run serve`: the engine behind OpenAI's HTTP API on this machine, through Dawn in Node. The base URL goes to stdout,
+// all else to stderr.
+
+import type { RequestStats } from "../src/engine/stats.ts";
+import { createFetchHandler } from "../src/server/fetch-handler.ts";
+import { fetchModel } from "./fetch-model.ts";
+import { interruptSignal } from "./interrupt.ts";
+import { type NodeEngine, openNodeEngine } from "./node-engine.ts";
+import { createAccessLog } from "./serve/access-line.ts";
+import { createGate } from "./serve/gate.ts";
+import type { FetchHandler } from "./serve/http-bridge.ts";
+import { type HttpServer, startHttpServer } from "./serve/http-server.ts";
+import { readServeOptions, type ServeOptions, USAGE } from "./serve/options.ts";
+
+const INTERRUPTED = 130;
+
+export async function main(args: string[]): Promise<void> {
+  const options = readServeOptions(args, process.env);
+  if (options === "help") return console.log(USAGE);
+  const signal = interruptSignal();
+  const log = createAccessLog(console.error);
+  let handler: FetchHandler | undefined;
+  const gate = createGate({ policy: options, handler: () => handler, onRequest: log.request });
+  // Before the models, so that a port that is taken is said at once. Until they are loaded the answer is 503.
+  const server = await startHttpServer({ handler: gate, host: options.host, port: options.port });
+  let engine: NodeEngine | undefined;
+  try {
+    engine = await openEngine(options, signal, log.stats);
+    handler = createFetchHandler(engine, { onRequest: log.request });
+    announce(server, engine.info.id, options);
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    console.error("\nstopping; Ctrl-C again stops at once");
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    console.error("\nstopped");
+    process.exitCode = INTERRUPTED;
+  } finally {
+    await server.stop(async () => engine?.dispose());
+  }
+}
+
+async function openEngine(
+  { models, adapter, memoryBudget }: ServeOptions,
+  signal: AbortSignal,
+  onStats: (figures: RequestStats) => void,
+): Promise<NodeEngine> {
+  if (!models) await fetchModel({ signal });
+  return openNodeEngine({
+    ...(memoryBudget !== undefined && { memoryBudget }),
+    models,
+    adapter,
+    signal,
+    onStats,
+    onLoad({ id, name, adapter, features, warnings }) {
+      const called = id === name ? id : `${id} (${name})`;
+      console.error(`${called} on ${adapter}; GPU features: ${features.join(", ") || "none"}`);
+      for (const warning of warnings) console.error(`warning: ${warning}`);
+    },
+  });
+}
+
+function announce({ url }: HttpServer, model: string, { apiKey, origins }: ServeOptions): void {
+  if (origins.length > 0) console.error(`Pages of ${origins.join(", ")} may call.`);
+  console.error(curlExample(url, model, apiKey !== undefined));
+  console.log(`Ingle is at ${url}/v1  (Ctrl-C stops it)`);
+}
+
+function curlExample(url: string, model: string, needsKey: boolean): string {
+  const body = JSON.stringify({ model, messages: [{ role: "user", content: "What is the capital of France?" }] });
+  return [
+    `curl ${url}/v1/chat/completions`,
+    "-H 'content-type: application/json'",
+    ...(needsKey ? ['-H "authorization: Bearer $INGLE_API_KEY"'] : []),
+    `-d '${body.replaceAll("'", "'\\''")}'`,
+  ].join(" \\\n  ");
+}

@@ -1,0 +1,70 @@
+// One line of the access log for each request: what was asked for, how it went and how fast. Nothing of what was said.
+import type { RequestStats } from "../../src/engine/stats.ts";
+import { formatRate } from "../terminal.ts";
+
+/** One request that is over. It has no text of any message. */
+export interface AccessRecord {
+  readonly requestId: string | undefined;
+  readonly method: string;
+  /** Of the URL, percent-encoded, without its query. */
+  readonly path: string;
+  readonly status: number;
+  readonly streamed: boolean;
+  /** To the last byte of the answer. */
+  readonly durationMs: number;
+  /** The engine's figures have it as their `id`; only answers of a model have one. */
+  readonly completionId?: string | undefined;
+  readonly model?: string | undefined;
+  readonly errorCode?: string | undefined;
+}
+
+export interface AccessLog {
+  /** Writes the line, once the figures are there as well. */
+  request(record: AccessRecord): void;
+  stats(figures: RequestStats): void;
+}
+
+/** A request that ends before it has an answer leaves figures behind that nobody asks for; only the latest are kept. */
+const MOST_UNCLAIMED = 256;
+
+/** The engine and the handler each report a request when it ends, in either order. */
+export function createAccessLog(write: (line: string) => void): AccessLog {
+  const figuresOf = new Map<string, RequestStats>();
+  const waiting = new Map<string, AccessRecord>();
+  return {
+    request(record) {
+      const { completionId: id } = record;
+      const figures = id === undefined ? undefined : figuresOf.get(id);
+      if (id === undefined || figures) {
+        if (figures) figuresOf.delete(figures.id);
+        write(accessLine(new Date(), record, figures));
+      } else waiting.set(id, record);
+    },
+    stats(figures) {
+      const record = waiting.get(figures.id);
+      if (record) {
+        waiting.delete(figures.id);
+        write(accessLine(new Date(), record, figures));
+        return;
+      }
+      figuresOf.set(figures.id, figures);
+      const [oldest] = figuresOf.keys();
+      if (oldest !== undefined && figuresOf.size > MOST_UNCLAIMED) figuresOf.delete(oldest);
+    },
+  };
+}
+
+/** `2026-08-01T12:00:00.000Z POST /v1/chat/completions 200, 812 ms, tiny, 24 tokens in, 30 out, 41.2 tokens/s, stop, req_…` */
+export function accessLine(time: Date, record: AccessRecord, figures?: RequestStats): string {
+  const parts = [
+    `${time.toISOString()} ${record.method} ${record.path} ${record.status}`,
+    `${Math.round(record.durationMs)} ms`,
+    record.model,
+    figures && `${figures.promptTokens} tokens in, ${figures.completionTokens} out`,
+    figures && formatRate(figures.completionTokens - 1, figures.decodeMs),
+    record.errorCode ?? figures?.finish,
+    record.requestId,
+  ];
+  const line = parts.filter((part) => part !== undefined).join(", ");
+  return line.replace(/\p{Cc}/gu, "?"); // a model's name comes from its file, and must not begin another line
+}
