@@ -5,6 +5,7 @@ import { holdLock, whenReleased } from "../base/held-lock.ts";
 import { PendingCalls } from "../base/pending.ts";
 import { errorEvent, errorResponse } from "./service-worker-failure.ts";
 import {
+  baseURLOf,
   type FromPage,
   type HeadMessage,
   newAnswerLock,
