@@ -1,6 +1,7 @@
-// Two builds: the library (page entry, with its worker beside it) and, with --mode demo, the chat page.
+// Two builds: the library (page entry, with its workers beside it) and, with --mode demo, the chat page.
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
+import { serviceWorker } from "./scripts/service-worker-plugin.ts";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -25,6 +26,7 @@ export default defineConfig(({ mode }) =>
     ? {
         root: path("demo"),
         base: "./",
+        plugins: [serviceWorker()],
         build: {
           outDir: path("dist/demo"),
           emptyOutDir: true,
@@ -38,14 +40,14 @@ export default defineConfig(({ mode }) =>
         root: path("."),
         base: "./",
         publicDir: false,
-        plugins: [plainWorkerUrl],
+        plugins: [plainWorkerUrl, serviceWorker()],
         build: {
           outDir: path("dist"),
           emptyOutDir: true,
           target: "es2022",
           lib: { entry: { ingle: path("src/index.ts") }, formats: ["es"] },
         },
-        // The one worker gets a name that pages and bundlers can rely on.
+        // The engine's worker gets a name that pages and bundlers can rely on.
         worker: {
           format: "es",
           rollupOptions: { output: { entryFileNames: "engine-worker.js", chunkFileNames: "engine-[name]-[hash].js" } },

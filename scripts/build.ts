@@ -1,4 +1,4 @@
-// Builds the library (page entry, worker, types) into dist/, and the demo into dist/demo.
+// Builds the library (page entry, workers, types) into dist/, and the demo into dist/demo.
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";

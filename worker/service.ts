@@ -1,5 +1,6 @@
 // What the engine's worker does when it is called: one engine, its models loaded from files that the page names.
 import { EngineError } from "../src/base/errors.ts";
+import { holdLock } from "../src/base/held-lock.ts";
 import { type Engine, openEngine } from "../src/engine/engine.ts";
 import { type FetchProgress, joinIdentities, type OpenModel } from "../src/engine/model-opener.ts";
 import type { OpenRuntimeHost } from "../src/engine/runtime-host.ts";
@@ -20,14 +21,9 @@ export function createService(openHost: OpenRuntimeHost): Readonly<WorkerApi> {
   }
 
   const calls: WorkerApi = {
-    hold: (lockName) =>
-      new Promise((held, failed) => {
-        const holdForEver = () => {
-          held();
-          return new Promise<void>(() => {});
-        };
-        navigator.locks.request(String(lockName), holdForEver).catch(failed);
-      }),
+    async hold(lockName) {
+      await holdLock(navigator.locks, String(lockName));
+    },
     async open(options, events) {
       if (opened) throw new EngineError("invalid_request", "This worker has an engine already.");
       const post = (event: EngineEvent) => events.postMessage(event);

@@ -1,6 +1,7 @@
 // The page's connection to one worker: started, watched, and ended with every call that waits for it.
 import { type Remote, transfer, wrap } from "comlink";
 import { EngineError } from "../base/errors.ts";
+import { whenReleased } from "../base/held-lock.ts";
 import { PendingCalls } from "../base/pending.ts";
 import { untilAbort } from "../base/until-abort.ts";
 import type { ModelInfo } from "../engine/model-info.ts";
@@ -135,7 +136,7 @@ async function watchLock(
   if (!locks) return; // an insecure context, which has no WebGPU either: `load` will say so
   const name = `ingle-${crypto.randomUUID()}`;
   await calls.track(remote.hold(name));
-  locks.request(name, { signal }, () => crash("it ended")).catch(ignore);
+  whenReleased(locks, name, signal, () => crash("it ended"));
 }
 
 function delay(ms: number): Promise<void> {

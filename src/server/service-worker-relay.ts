@@ -1,0 +1,144 @@
+// The service worker's side of the bridge: a request goes to a page that holds an engine, and its answer comes back as it is
+// read. Whatever happens to the page, the answer ends.
+import { abortedError, EngineError } from "../base/errors.ts";
+import { holdLock, whenReleased } from "../base/held-lock.ts";
+import { PendingCalls } from "../base/pending.ts";
+import { errorEvent, errorResponse } from "./service-worker-failure.ts";
+import {
+  baseURLOf,
+  type FromPage,
+  type HeadMessage,
+  newAnswerLock,
+  readFromPage,
+  type ToPage,
+} from "./service-worker-messages.ts";
+import { findPage, type OfferingPage, type PageSearch } from "./service-worker-search.ts";
+
+/** Everything else is left to the network. A scope takes what starts as it does, so this is true of one origin only. */
+export function isApiRequest(url: string, scope: string): boolean {
+  return url.startsWith(`${baseURLOf(scope)}/`);
+}
+
+export interface Relayed {
+  /** Rejects only when the request's signal has fired. */
+  readonly response: Promise<Response>;
+  /** Resolves when the body has been read to its end, or nobody reads it any more. */
+  readonly ended: Promise<void>;
+}
+
+export function relay(request: Request, search: PageSearch): Relayed {
+  const life = new AbortController();
+  const response = forward(request, search, life).catch((error) => {
+    life.abort();
+    if (request.signal.aborted) throw request.signal.reason;
+    return errorResponse(error);
+  });
+  const ended = new Promise<void>((resolve) => {
+    life.signal.addEventListener("abort", () => resolve());
+  });
+  return { response, ended };
+}
+
+/** @param life aborted when the answer has ended, or the caller has left */
+async function forward(request: Request, search: PageSearch, life: AbortController): Promise<Response> {
+  const page = await findPage(search, request.signal);
+  const exchange = await openExchange(page, search.locks, life.signal);
+  if (request.signal.aborted) throw abortedError(request.signal);
+  request.signal.addEventListener("abort", () => life.abort(), { signal: life.signal });
+
+  const { method, url, headers } = request;
+  const body = method === "GET" || method === "HEAD" ? null : await request.blob();
+  const head = await exchange.ask({ type: "request", lock: exchange.lock, method, url, headers: [...headers], body });
+  if (head.type !== "head") throw notAnAnswer();
+  if (!head.hasBody) life.abort();
+  return new Response(head.hasBody ? bodyOf(head, exchange, life) : null, head);
+}
+
+interface Exchange {
+  /** Held until the answer has ended. */
+  readonly lock: string;
+  /** One message there, one back. Rejects when the page fails, or is no more, or the answer has ended. */
+  ask(message: ToPage): Promise<FromPage>;
+}
+
+async function openExchange(page: OfferingPage, locks: LockManager, life: AbortSignal): Promise<Exchange> {
+  const lock = newAnswerLock();
+  const release = await holdLock(locks, lock);
+  const { port } = page;
+  const calls = new PendingCalls();
+  let deliver: (message: FromPage) => void = ignore;
+
+  port.onmessage = ({ data }: MessageEvent<unknown>) => {
+    const message = readFromPage(data);
+    if (!message) calls.fail(notAnAnswer());
+    else if (message.type === "failed") calls.fail(message.why === "stopped" ? pageStopped() : pageFailed());
+    else deliver(message);
+  };
+  whenReleased(locks, page.lock, life, () => calls.fail(pageClosed()));
+  life.addEventListener("abort", () => {
+    calls.fail(abortedError(life));
+    port.postMessage({ type: "leave" } satisfies ToPage);
+    port.close();
+    release();
+  });
+  return {
+    lock,
+    ask: (message) =>
+      calls.track(
+        new Promise((resolve) => {
+          deliver = resolve;
+          port.postMessage(message);
+        }),
+      ),
+  };
+}
+
+/** Asks for a chunk a read. What goes wrong in a stream of events becomes its last event; any other body fails. */
+function bodyOf({ headers }: HeadMessage, exchange: Exchange, life: AbortController): ReadableStream<Uint8Array> {
+  const isEventStream = new Headers(headers).get("content-type")?.startsWith("text/event-stream") ?? false;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const message = await exchange.ask({ type: "pull" });
+          if (message.type === "chunk") return controller.enqueue(message.bytes);
+          if (message.type !== "done") throw notAnAnswer();
+          controller.close();
+        } catch (error) {
+          // The caller has left, and his answer must not look like a whole one.
+          if (life.signal.aborted || !isEventStream) controller.error(error);
+          else {
+            controller.enqueue(errorEvent(error));
+            controller.close();
+          }
+        }
+        life.abort();
+      },
+      cancel: () => life.abort(),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+function pageClosed(): EngineError {
+  return new EngineError(
+    "disposed",
+    "The page that was answering was closed, reloaded, or crashed. Open it again, and send the request again.",
+  );
+}
+
+function pageStopped(): EngineError {
+  return new EngineError("disposed", "The page that was answering serves no longer: its engine was taken away.");
+}
+
+function pageFailed(): Error {
+  return new Error(
+    "The request failed because of a bug in the engine. The console of the page that holds it has more.",
+  );
+}
+
+function notAnAnswer(): Error {
+  return new Error("The page that holds the engine sent what is no answer: it may be of another version. Reload it.");
+}
+
+function ignore(): void {}
