@@ -1,13 +1,7 @@
 // Filters on logits written by hand, and against a plain sort.
 import { expect, test } from "vitest";
-import {
-  createCandidates,
-  gatherCandidates,
-  inverseTemperature,
-  keepMinP,
-  keepTopK,
-  keepTopP,
-} from "../../src/sampling/filters.ts";
+import { createCandidates, gatherCandidates, inverseTemperature } from "../../src/sampling/candidates.ts";
+import { keepMinP, keepTopK, keepTopP } from "../../src/sampling/filters.ts";
 import { SCORE_ONE } from "../../src/sampling/fixed-point.ts";
 import { philox4x32 } from "../../src/sampling/rng.ts";
 
