@@ -77,12 +77,12 @@ function prefixMatches(tokens: Int32Array): Int32Array {
 
 /** multiplier * base^k for k from 0 to `exponent`, each step one f32 product, held at the largest f32. */
 function penaltiesUpTo(exponent: number, multiplier: number, base: number): Float32Array {
+  const held = (value: number): number => Math.min(Math.fround(value), LARGEST_F32);
   const penalties = new Float32Array(Math.max(exponent + 1, 0));
-  const factor = Math.fround(base);
   let power = 1;
   for (let k = 0; k < penalties.length; k++) {
-    penalties[k] = Math.min(Math.fround(Math.fround(multiplier) * power), LARGEST_F32);
-    power = Math.min(Math.fround(power * factor), LARGEST_F32);
+    penalties[k] = held(held(multiplier) * power);
+    power = held(power * held(base));
   }
   return penalties;
 }
