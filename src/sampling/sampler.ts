@@ -141,10 +141,7 @@ const STEPS: Record<SamplingStepName, (row: Row) => void> = {
     if (row.history.sampled.length < count) holdBack(changeable(row), heldBack);
   },
   greedy(row) {
-    const { logits } = row;
-    let best = 0;
-    for (let token = 1; token < logits.length; token++) if (logits[token]! > logits[best]!) best = token;
-    row.token = best;
+    row.token = row.logits.indexOf(largestLogit(row)); // the first of equals
   },
   top_n_sigma(row) {
     const largest = largestLogit(row);
