@@ -17,14 +17,11 @@ import { keyOfSeed, PURPOSE, philox4x32 } from "./rng.ts";
 export function excludeTopChoices(candidates: Candidates, threshold: number): void {
   const { distances, length } = candidates;
   const least = threshold * totalWeight(candidates);
-  let likely = 0;
-  let last = candidates.best;
+  let last = candidates.best; // of those that reach the threshold, the last in the order
   for (let i = 0; i < length; i++) {
-    if (weightOf(distances[i]!) < least) continue;
-    likely++;
-    if (distances[i]! >= distances[last]!) last = i;
+    if (weightOf(distances[i]!) >= least && distances[i]! >= distances[last]!) last = i;
   }
-  if (likely < 2) return;
+  if (last === candidates.best) return;
   const border = distances[last]!;
   retain(candidates, (distance, i) => distance > border || (distance === border && i >= last));
 }

@@ -70,6 +70,7 @@ test("ties are cut by id", () => {
 });
 
 test("logits that differ by less than the order tells apart are ties", () => {
+  expect(candidatesFor([-1, 0, 1e-9]).best).toBe(1);
   expect(kept([0, 1e-9], 1, topK(1))).toEqual([0]);
   expect(kept([-1, 0, 1e-9], 1, topP(0))).toEqual([1]);
 });

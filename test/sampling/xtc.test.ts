@@ -1,6 +1,7 @@
 // XTC on probabilities written by hand, and its coin.
 import { expect, test } from "vitest";
 import { compilePlan } from "../../src/sampling/plan.ts";
+import { keyOfSeed, PURPOSE, philox4x32 } from "../../src/sampling/rng.ts";
 import { sample } from "../../src/sampling/sampler.ts";
 import { excludeTopChoices, tossXtcCoin } from "../../src/sampling/xtc.ts";
 import { candidatesFor, tokensOf } from "./candidates-for.ts";
@@ -56,7 +57,14 @@ test("the coin falls with its probability, by seed, index and choice, and never 
   expect(first.map((_, index) => tossXtcCoin(1, 7n, index, 0))).not.toContain(false);
 });
 
-test("the coin is its own: where it does not act, the draw is the one without XTC", () => {
+test("the coin is the first word of Philox at a counter that no draw uses", () => {
+  const [bits] = philox4x32([0, 12, 3, 1], keyOfSeed(99n));
+  expect(tossXtcCoin((bits + 1) / 2 ** 32, 99n, 12, 3)).toBe(true);
+  expect(tossXtcCoin(bits / 2 ** 32, 99n, 12, 3)).toBe(false);
+  expect(PURPOSE.xtc).not.toBe(PURPOSE.draw);
+});
+
+test("where the coin does not act, the draw is the one without XTC", () => {
   const row = Float32Array.from(FIVE);
   for (let seed = 0n; seed < 200n; seed++) {
     const history = { prompt: [], sampled: [] };
