@@ -1,4 +1,5 @@
-// Natural logarithm and exponential in plain IEEE double operations: Math.log and Math.exp may differ between engines.
+// Natural logarithm, exponential and powers of two in plain IEEE double operations: Math.log, Math.exp and Math.pow may
+// differ between engines.
 
 const LN2_HIGH = 0.6931471803691238; // fdlibm's split: the high part has 21 trailing zero bits
 const LN2_LOW = 1.9082149292705877e-10;
@@ -14,9 +15,7 @@ export function exponential(x: number): number {
   const r = x - power * LN2_HIGH - power * LN2_LOW;
   let sum = INVERSE_FACTORIALS[EXPONENTIAL_TERMS]!;
   for (let term = EXPONENTIAL_TERMS - 1; term >= 0; term--) sum = sum * r + INVERSE_FACTORIALS[term]!;
-  words[0] = 0;
-  words[1] = (power + EXPONENT_BIAS) << 20;
-  return sum * double[0]!;
+  return sum * powerOfTwo(power);
 }
 const EXPONENTIAL_TERMS = 13; // 0.35^14 / 14! < 2^-57
 const INVERSE_FACTORIALS = new Float64Array(EXPONENTIAL_TERMS + 1);
@@ -41,3 +40,16 @@ export function naturalLog(x: number): number {
   return power * LN2_HIGH + (power * LN2_LOW + 2 * s * (1 + sum));
 }
 const LOG_LAST_TERM = 21; // 0.172^22 / 23 < 2^-60
+
+/** 2^exponent, for integers from -1022 to 1023. */
+export function powerOfTwo(exponent: number): number {
+  words[0] = 0;
+  words[1] = (exponent + EXPONENT_BIAS) << 20;
+  return double[0]!;
+}
+
+/** The smallest e with x < 2^e, for normal x > 0. */
+export function exponentAbove(x: number): number {
+  double[0] = x;
+  return (words[1]! >>> 20) - EXPONENT_BIAS + 1;
+}

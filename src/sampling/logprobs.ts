@@ -1,13 +1,38 @@
 // Log-probabilities of raw logits: natural log-softmax over the whole vocabulary.
 import { exponential, naturalLog } from "./exact-math.ts";
+import { checkedLargest } from "./logits.ts";
 
 export interface TokenLogprob {
   readonly token: number;
   readonly logprob: number;
 }
 
+/** What the model thought of a token that was given, such as one of the prompt. */
+export interface RankedLogprob {
+  readonly logprob: number;
+  /** 1 for the best token; ties to the lower id. */
+  readonly rank: number;
+  /** Best first, ties to the lower id; the given token is in it only by its own rank. */
+  readonly top: readonly TokenLogprob[];
+}
+
 /** Stands for "practically impossible" on the wire, where -Infinity would become null. */
 const LEAST_LOGPROB = -9999;
+
+/**
+ * The logprob and rank of the token that really followed, and the `count` best ones.
+ *
+ * @param logits raw, [vocabSize]; not changed
+ * @throws EngineError `numeric_fault` for NaN or +Infinity among the logits or no finite one
+ */
+export function tokenLogprobs(logits: Float32Array, token: number, count: number): RankedLogprob {
+  const logSum = logSumExp(logits, checkedLargest(logits));
+  return {
+    logprob: logprobOf(logits[token]!, logSum),
+    rank: rankOf(logits, token),
+    top: topLogprobs(logits, count, logSum),
+  };
+}
 
 /** log(sum of e^logit), [vocabSize]. @param max the largest logit */
 export function logSumExp(logits: Float32Array, max: number): number {
@@ -38,12 +63,11 @@ export function topLogprobs(logits: Float32Array, count: number, logSum: number)
   return best.map((token) => ({ token, logprob: logprobOf(logits[token]!, logSum) }));
 }
 
-export function tokenLogprobs(logits: Float32Array, token: number, count: number) {
-  let max = -Infinity;
-  for (const logit of logits) max = Math.max(max, logit);
-  const logSum = logSumExp(logits, max);
+function rankOf(logits: Float32Array, token: number): number {
+  const logit = logits[token]!;
   let rank = 1;
-  for (let other = 0; other < logits.length; other++)
-    if (logits[other]! > logits[token]! || (logits[other] === logits[token] && other < token)) rank++;
-  return { logprob: logprobOf(logits[token]!, logSum), rank, top: topLogprobs(logits, count, logSum) };
+  for (let other = 0; other < logits.length; other++) {
+    if (logits[other]! > logit || (logits[other] === logit && other < token)) rank++;
+  }
+  return rank;
 }

@@ -1,10 +1,12 @@
-// Steps that change logits in place: bias and penalties. Each touches only the tokens it names.
-
-const LARGEST = 3.4028234663852886e38; // largest f32: a logit stays finite
+// Steps that change logits in place: bias and penalties. Each touches only the tokens it names, by one f32 operation at a
+// time, and leaves a finite logit finite.
+import { setLogit } from "./logits.ts";
 
 /** Adds the bias of each token. Ids outside the vocabulary are no tokens and change nothing. [vocabSize] */
 export function addLogitBias(logits: Float32Array, bias: ReadonlyMap<number, number>): void {
-  for (const [token, value] of bias) if (token < logits.length) logits[token] = logits[token]! + value;
+  for (const [token, value] of bias) {
+    if (token < logits.length) setLogit(logits, token, logits[token]! + Math.fround(value));
+  }
 }
 
 /**
@@ -20,12 +22,14 @@ export function applyPenalties(
   presence: number,
   counts: Uint32Array,
 ): void {
+  const perOccurrence = Math.fround(frequency);
+  const once = Math.fround(presence);
   for (let i = 0; i < sampled.length; i++) counts[sampled[i]!]!++;
   for (let i = 0; i < sampled.length; i++) {
     const token = sampled[i]!;
     const count = counts[token]!;
     if (count === 0) continue; // done at an earlier occurrence
-    logits[token] = logits[token]! - count * frequency - presence;
+    setLogit(logits, token, Math.fround(logits[token]! - Math.fround(count * perOccurrence)) - once);
     counts[token] = 0;
   }
 }
@@ -33,6 +37,7 @@ export function applyPenalties(
 /**
  * Once for each token of the prompt or the answer: a positive logit is divided by the penalty, a negative one multiplied.
  * Source: Keskar et al., "CTRL" (2019), section 4.1, with the sign rule of transformers' RepetitionPenaltyLogitsProcessor.
+ * The division is a product with the rounded inverse, since a GPU's division is not exact.
  *
  * @param counts all zero, [vocabSize]; zero again afterwards
  */
@@ -43,13 +48,15 @@ export function applyRepetitionPenalty(
   penalty: number,
   counts: Uint32Array,
 ): void {
+  const factor = Math.fround(penalty);
+  const inverse = Math.fround(1 / penalty);
   for (const tokens of [prompt, sampled]) {
     for (let i = 0; i < tokens.length; i++) {
       const token = tokens[i]!;
       if (counts[token] !== 0) continue;
       counts[token] = 1;
       const logit = logits[token]!;
-      logits[token] = logit > 0 ? Math.min(logit / penalty, LARGEST) : logit * penalty;
+      setLogit(logits, token, logit * (logit > 0 ? inverse : factor));
     }
   }
   for (const tokens of [prompt, sampled]) for (let i = 0; i < tokens.length; i++) counts[tokens[i]!] = 0;

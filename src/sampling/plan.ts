@@ -1,7 +1,7 @@
 // A sampling plan: what a request asks for, compiled once per choice into one ordered list of steps.
 //
-// To add a step: name it and place it in ORDER below with the test of when it acts, write it in a file of its own
-// (penalties.ts changes logits, filters.ts cuts candidates), and enter it in the table STEPS of sampler.ts.
+// To add a step: name it and place it in ORDER below with the test of when it acts, write it in a file of its own (dry.ts
+// changes logits, typical.ts cuts candidates), and enter it in the table STEPS of sampler.ts.
 
 export interface SamplingOptions {
   /** 0: greedy. */
@@ -24,7 +24,7 @@ export interface SamplingOptions {
   readonly dry?: DryOptions;
   /** Absent: off. */
   readonly xtc?: XtcOptions;
-  /** Tokens that are ruled out while the answer has fewer than `count` tokens. */
+  /** Tokens that are ruled out while the answer has fewer than `count` tokens and any other token is left. */
   readonly minTokens?: { readonly count: number; readonly heldBack: ReadonlySet<number> };
   readonly logitBias: ReadonlyMap<number, number>;
   readonly seed: bigint;
@@ -40,7 +40,7 @@ export interface SamplingOptions {
 export interface DryOptions {
   readonly multiplier: number;
   readonly base: number;
-  /** Repetitions up to this length cost nothing. */
+  /** Repetitions up to this length cost nothing; a token that would make one longer does. */
   readonly allowedLength: number;
   /** How many of the last tokens, prompt included, are looked at; absent: all. */
   readonly lastTokens?: number;
@@ -60,6 +60,8 @@ interface Placed {
 }
 
 const samples = (options: SamplingOptions): boolean => options.temperature > 0;
+/** No two tokens can both be more likely than 1/2. */
+const canExclude = ({ probability, threshold }: XtcOptions): boolean => probability > 0 && threshold <= 0.5;
 
 /**
  * The order, from raw logits to a token.
@@ -68,25 +70,38 @@ const samples = (options: SamplingOptions): boolean => options.temperature > 0;
  * - `logit_bias`, then `penalties`: as OpenAI's documentation writes both as changes of the logits.
  * - `repetition_penalty`: a factor on logits (Keskar et al., CTRL, 2019); before temperature as in Hugging Face
  *   transformers, vLLM and llama.cpp, after the additive ones as in vLLM, whose order of the two kinds is otherwise free.
+ * - `dry` after the other penalties, as in llama.cpp and text-generation-webui, so that `repetition_penalty` scales the
+ *   model's logit and not DRY's penalty.
  * - `mask` after everything that raises logits, so that no bias can beat a grammar.
+ * - `min_tokens` right after `mask`: it holds the end back against any bias, but gives way to a grammar that allows the end
+ *   alone, which only the masked logits tell.
+ * - `top_n_sigma` before `temperature`, which it is defined to be independent of, and after `mask`, so that the best logit is
+ *   one that may be drawn.
  * - `temperature` before the filters: OpenAI and transformers define top_p on the distribution that is drawn from.
  *   (llama.cpp applies it last; its top_p then does not depend on the temperature.)
  * - `top_k`, `top_p`, `min_p`: transformers' order. top_p's mass is that of the tokens that top_k left; min_p compares with
  *   the best token alone, so its place among the three only matters for that mass. Each cuts a tail of the same order
- *   (higher logit first, then lower id), so none can remove the best token.
- * - `greedy` instead of all after `mask` at temperature 0; else `draw`.
+ *   (smaller distance from the best logit first, then lower id), so none can remove the best token.
+ * - `typical_p` after these, transformers' order: entropy and mass are those of the tokens left. It may remove the best token.
+ * - `xtc` last, as its author places it: it looks at what all truncation left, and no filter after it can undo its choice.
+ * - `greedy` instead of all after `min_tokens` at temperature 0; else `draw`.
  */
 const ORDER = [
   { name: "logprobs", acts: (options) => options.logprobs !== undefined },
   { name: "logit_bias", acts: (options) => options.logitBias.size > 0 },
   { name: "penalties", acts: (options) => options.frequencyPenalty !== 0 || options.presencePenalty !== 0 },
   { name: "repetition_penalty", acts: (options) => options.repetitionPenalty !== 1 },
+  { name: "dry", acts: ({ dry }) => dry !== undefined && dry.multiplier !== 0 },
   { name: "mask", acts: (options) => options.masked === true },
+  { name: "min_tokens", acts: ({ minTokens }) => minTokens !== undefined && minTokens.count > 0 },
   { name: "greedy", acts: (options) => !samples(options) },
+  { name: "top_n_sigma", acts: (options) => samples(options) && (options.topNSigma ?? 0) > 0 },
   { name: "temperature", acts: (options) => samples(options) && options.temperature !== 1 },
   { name: "top_k", acts: (options) => samples(options) && (options.topK ?? 0) > 0 },
   { name: "top_p", acts: (options) => samples(options) && options.topP < 1 },
   { name: "min_p", acts: (options) => samples(options) && (options.minP ?? 0) > 0 },
+  { name: "typical_p", acts: (options) => samples(options) && (options.typicalP ?? 1) < 1 },
+  { name: "xtc", acts: (options) => samples(options) && options.xtc !== undefined && canExclude(options.xtc) },
   { name: "draw", acts: samples },
 ] as const satisfies readonly Placed[];
 

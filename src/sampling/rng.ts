@@ -5,7 +5,7 @@ export type Counter = readonly [number, number, number, number];
 export type Key = readonly [number, number];
 
 /** What randomness is for: the last word of the counter. A step that needs its own takes a number of its own. */
-export const PURPOSE = { draw: 0 } as const;
+export const PURPOSE = { draw: 0, xtc: 1 } as const;
 
 const MULTIPLIER_0 = 0xd2511f53;
 const MULTIPLIER_1 = 0xcd9e8d57;

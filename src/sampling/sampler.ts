@@ -1,21 +1,19 @@
 // The CPU sampler: runs the steps of a plan over one row of logits. Knows no text and no requests.
-import { EngineError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
+import { type Candidates, createCandidates, gatherCandidates, inverseTemperature } from "./candidates.ts";
+import { drawGumbelMax } from "./draw.ts";
+import { applyDry } from "./dry.ts";
 import { naturalLog } from "./exact-math.ts";
-import {
-  type Candidates,
-  createCandidates,
-  gatherCandidates,
-  inverseTemperature,
-  keepMinP,
-  keepTopK,
-  keepTopP,
-} from "./filters.ts";
-import { gumbelBound, gumbelNoise, MAX_DISTANCE, MAX_NOISE, SCORE_ONE } from "./fixed-point.ts";
+import { keepMinP, keepTopK, keepTopP } from "./filters.ts";
+import { MAX_DISTANCE, SCORE_ONE } from "./fixed-point.ts";
+import { checkedLargest, largestOf } from "./logits.ts";
 import { logprobOf, logSumExp, type TokenLogprob, topLogprobs } from "./logprobs.ts";
 import { addLogitBias, applyPenalties, applyRepetitionPenalty } from "./penalties.ts";
 import type { SamplingOptions, SamplingPlan, SamplingStepName } from "./plan.ts";
-import { keyOfSeed, PURPOSE, philoxInto } from "./rng.ts";
+import { applyMask, holdBack } from "./restrictions.ts";
+import { keepTopNSigma } from "./top-n-sigma.ts";
+import { keepTypical } from "./typical.ts";
+import { excludeTopChoices, tossXtcCoin } from "./xtc.ts";
 
 /** Token ids so far. The index in the answer is `sampled.length`. */
 export interface TokenHistory {
@@ -48,6 +46,7 @@ export function createSampler(vocabSize: number): Sampler {
       invariant(logits.length === vocabSize, `${logits.length} logits for a sampler of ${vocabSize}`);
       const row: Row = {
         raw: logits,
+        rawLargest: checkedLargest(logits),
         logits,
         options: plan.options,
         history,
@@ -59,7 +58,6 @@ export function createSampler(vocabSize: number): Sampler {
         top: undefined,
         token: -1,
       };
-      checkLogits(logits);
       invariant(
         (mask !== undefined) === plan.steps.some(({ name }) => name === "mask"),
         "a mask comes with a plan that was compiled as masked, and only with it",
@@ -100,6 +98,7 @@ interface Scratch {
 
 interface Row {
   readonly raw: Float32Array;
+  readonly rawLargest: number;
   /** `raw` until a step changes logits, scratch from then on. */
   logits: Float32Array;
   readonly options: SamplingOptions;
@@ -116,7 +115,7 @@ interface Row {
 /** What each step does. Their order is plan.ts's alone. */
 const STEPS: Record<SamplingStepName, (row: Row) => void> = {
   logprobs(row) {
-    row.logSum = logSumExp(row.raw, maxOf(row.raw));
+    row.logSum = logSumExp(row.raw, row.rawLargest);
     row.top = topLogprobs(row.raw, row.options.logprobs ?? 0, row.logSum);
   },
   logit_bias(row) {
@@ -130,25 +129,23 @@ const STEPS: Record<SamplingStepName, (row: Row) => void> = {
     const { prompt, sampled } = row.history;
     applyRepetitionPenalty(changeable(row), prompt, sampled, row.options.repetitionPenalty, row.scratch.counts);
   },
+  dry(row) {
+    const { prompt, sampled } = row.history;
+    applyDry(changeable(row), prompt, sampled, row.options.dry!, row.scratch.counts);
+  },
   mask(row) {
-    const logits = changeable(row);
-    const mask = row.mask!;
-    let allowed = false;
-    for (let token = 0; token < logits.length; token++) {
-      if (((mask[token >>> 5]! >>> (token & 31)) & 1) === 0) logits[token] = -Infinity;
-      else allowed ||= logits[token]! > -Infinity;
-    }
-    if (allowed) return;
-    throw new EngineError(
-      "grammar_dead_end",
-      `The mask allows none of the ${logits.length} tokens with a finite logit.`,
-    );
+    applyMask(changeable(row), row.mask!);
+  },
+  min_tokens(row) {
+    const { count, heldBack } = row.options.minTokens!;
+    if (row.history.sampled.length < count) holdBack(changeable(row), heldBack);
   },
   greedy(row) {
-    const { logits } = row;
-    let best = 0;
-    for (let token = 1; token < logits.length; token++) if (logits[token]! > logits[best]!) best = token;
-    row.token = best;
+    row.token = row.logits.indexOf(largestLogit(row)); // the first of equals
+  },
+  top_n_sigma(row) {
+    const largest = largestLogit(row);
+    keepTopNSigma(changeable(row), largest, row.options.topNSigma!);
   },
   temperature(row) {
     row.inverseTemperature = inverseTemperature(row.options.temperature);
@@ -163,52 +160,30 @@ const STEPS: Record<SamplingStepName, (row: Row) => void> = {
     const distance = Math.floor(-naturalLog(Math.min(row.options.minP!, 1)) * SCORE_ONE);
     keepMinP(candidatesOf(row), Math.min(distance, MAX_DISTANCE));
   },
+  typical_p(row) {
+    keepTypical(candidatesOf(row), row.options.typicalP!);
+  },
+  xtc(row) {
+    const { seed, choice, xtc } = row.options;
+    const acts = tossXtcCoin(xtc!.probability, seed, row.history.sampled.length, choice);
+    if (acts) excludeTopChoices(candidatesOf(row), xtc!.threshold);
+  },
   draw(row) {
-    row.token = drawGumbelMax(candidatesOf(row), row.options, row.history.sampled.length);
+    const { seed, choice } = row.options;
+    row.token = drawGumbelMax(candidatesOf(row), seed, row.history.sampled.length, choice);
   },
 };
 
-/**
- * The candidate with the largest -distance + Gumbel noise, which is a draw from the softmax (Gumbel-max: Maddison, Tarlow,
- * Minka, "A* sampling", 2014). A token's noise depends on seed, index, choice and the token alone, never on which others are
- * in play. Integers throughout; ties, of probability 2^-20 or so, go to the lower id.
- */
-function drawGumbelMax(candidates: Candidates, options: SamplingOptions, index: number): number {
-  const { tokens, distances } = candidates;
-  const [key0, key1] = keyOfSeed(options.seed);
-  let block = -1;
-  const bitsOf = (token: number): number => {
-    if (token >>> 2 !== block) {
-      block = token >>> 2;
-      philoxInto(lanes, block, index, options.choice, PURPOSE.draw, key0, key1);
-    }
-    return lanes[token & 3]!;
-  };
-  // The likeliest token first: most others then cannot win, which their distance or their leading bits tell cheaply.
-  let winner = tokens[candidates.best]!;
-  let winningScore = gumbelNoise(bitsOf(winner)) - distances[candidates.best]!;
-  for (let i = 0; i < candidates.length; i++) {
-    const distance = distances[i]!;
-    if (MAX_NOISE - distance < winningScore) continue;
-    const token = tokens[i]!;
-    const bits = bitsOf(token);
-    if (gumbelBound(bits) - distance < winningScore) continue;
-    const score = gumbelNoise(bits) - distance;
-    if (score > winningScore || (score === winningScore && token < winner)) {
-      winner = token;
-      winningScore = score;
-    }
-  }
-  return winner;
-}
-const lanes = new Uint32Array(4);
-
 function candidatesOf(row: Row): Candidates {
   if (!row.gathered) {
-    gatherCandidates(row.scratch.candidates, row.logits, maxOf(row.logits), row.inverseTemperature);
+    gatherCandidates(row.scratch.candidates, row.logits, largestLogit(row), row.inverseTemperature);
     row.gathered = true;
   }
   return row.scratch.candidates;
+}
+
+function largestLogit(row: Row): number {
+  return row.logits === row.raw ? row.rawLargest : largestOf(row.logits);
 }
 
 /** The row's logits in scratch memory, copied there the first time. */
@@ -218,27 +193,4 @@ function changeable(row: Row): Float32Array {
     row.logits = row.scratch.logits;
   }
   return row.logits;
-}
-
-function maxOf(logits: Float32Array): number {
-  let max = -Infinity;
-  for (let token = 0; token < logits.length; token++) if (logits[token]! > max) max = logits[token]!;
-  return max;
-}
-
-function checkLogits(logits: Float32Array): void {
-  let finite = false;
-  for (let token = 0; token < logits.length; token++) {
-    const logit = logits[token]!;
-    if (logit < Infinity) finite ||= logit > -Infinity;
-    else throw numericFault(`Logit ${token} of ${logits.length} is ${logit}`);
-  }
-  if (!finite) throw numericFault(`None of the ${logits.length} logits is finite`);
-}
-
-function numericFault(what: string): EngineError<"numeric_fault"> {
-  return new EngineError(
-    "numeric_fault",
-    `${what}: the model's arithmetic broke down. Reload it, or try another format.`,
-  );
 }

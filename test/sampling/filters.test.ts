@@ -1,25 +1,18 @@
 // Filters on logits written by hand, and against a plain sort.
 import { expect, test } from "vitest";
-import {
-  createCandidates,
-  gatherCandidates,
-  inverseTemperature,
-  keepMinP,
-  keepTopK,
-  keepTopP,
-} from "../../src/sampling/filters.ts";
+import type { Candidates } from "../../src/sampling/candidates.ts";
+import { keepMinP, keepTopK, keepTopP } from "../../src/sampling/filters.ts";
 import { SCORE_ONE } from "../../src/sampling/fixed-point.ts";
 import { philox4x32 } from "../../src/sampling/rng.ts";
+import { candidatesFor, tokensOf } from "./candidates-for.ts";
 
-type Filter = (candidates: ReturnType<typeof createCandidates>) => void;
+type Filter = (candidates: Candidates) => void;
 
 function kept(logits: readonly number[], temperature: number, ...filters: readonly Filter[]): number[] {
-  const candidates = createCandidates(logits.length);
-  const row = Float32Array.from(logits);
-  gatherCandidates(candidates, row, Math.max(...row), inverseTemperature(temperature));
+  const candidates = candidatesFor(logits, temperature);
   for (const filter of filters) filter(candidates);
-  expect(row[candidates.tokens[candidates.best]!]).toBe(Math.max(...row));
-  return [...candidates.tokens.subarray(0, candidates.length)];
+  expect(candidates.distances[candidates.best]).toBe(0);
+  return tokensOf(candidates);
 }
 const topK =
   (count: number): Filter =>
@@ -74,6 +67,12 @@ test("ties are cut by id", () => {
   expect(kept([1, 2, 2, 2, 2], 1, topK(3))).toEqual([1, 2, 3]);
   expect(kept([5, 5, 5, 5], 1, topP(0.5))).toEqual([0, 1]);
   expect(kept([5, 5, 5, 5], 1, topP(0.51))).toEqual([0, 1, 2]);
+});
+
+test("logits that differ by less than the order tells apart are ties", () => {
+  expect(candidatesFor([-1, 0, 1e-9]).best).toBe(1);
+  expect(kept([0, 1e-9], 1, topK(1))).toEqual([0]);
+  expect(kept([-1, 0, 1e-9], 1, topP(0))).toEqual([1]);
 });
 
 test("top_p's mass is that of the tempered distribution, among the tokens top_k left", () => {

@@ -1,6 +1,6 @@
 // The integer arithmetic of the draw against real numbers, and pinned: these values are what a GPU port has to repeat.
 import { expect, test } from "vitest";
-import { exponential, naturalLog } from "../../src/sampling/exact-math.ts";
+import { exponentAbove, exponential, naturalLog, powerOfTwo } from "../../src/sampling/exact-math.ts";
 import {
   gumbelBound,
   gumbelNoise,
@@ -81,4 +81,12 @@ test("exponential and logarithm are within 2 ulp of the engine's own", () => {
   }
   expect(exponential(-Infinity)).toBe(0);
   expect(exponential(Number.NaN)).toBeNaN();
+});
+
+test("powers of two are exact, and so is the exponent above a number", () => {
+  for (const exponent of [-1022, -149, -1, 0, 1, 24, 127, 1023]) {
+    expect(powerOfTwo(exponent)).toBe(2 ** exponent);
+    expect(exponentAbove(2 ** exponent)).toBe(exponent + 1);
+    expect(exponentAbove(2 ** exponent * 1.999)).toBe(exponent + 1);
+  }
 });

@@ -1,5 +1,6 @@
 // Logprobs: the raw distribution, whatever a request does to its logits.
 import { expect, test } from "vitest";
+import { tokenLogprobs } from "../../src/sampling/logprobs.ts";
 import { compilePlan } from "../../src/sampling/plan.ts";
 import { philox4x32 } from "../../src/sampling/rng.ts";
 import { sample } from "../../src/sampling/sampler.ts";
@@ -41,4 +42,26 @@ test("what is impossible is -9999, never -Infinity", () => {
     { token: 0, logprob: 0 },
     { token: 1, logprob: -9999 },
   ]);
+});
+
+test("of a token that was given: its logprob, its rank and the best ones", () => {
+  const order = REFERENCE.map((_, i) => i).sort((a, b) => REFERENCE[b]! - REFERENCE[a]! || a - b);
+  for (const rank of [1, 2, 1500, 3000]) {
+    const token = order[rank - 1]!;
+    const given = tokenLogprobs(LOGITS, token, 5);
+    expect(given.rank).toBe(rank);
+    expect(given.logprob).toBeCloseTo(REFERENCE[token]!, 12);
+    expect(given.top.map((entry) => entry.token)).toEqual(order.slice(0, 5));
+  }
+});
+
+test("a given token's rank: ties to the lower id, and what is impossible comes last at -9999", () => {
+  const row = Float32Array.of(1, 2, 2, -Infinity, -Infinity, -3e38);
+  expect([...row.keys()].map((token) => tokenLogprobs(row, token, 0).rank)).toEqual([3, 1, 2, 5, 6, 4]);
+  expect(tokenLogprobs(row, 4, 0)).toEqual({ logprob: -9999, rank: 6, top: [] });
+  expect(tokenLogprobs(row, 5, 1).logprob).toBe(-9999);
+});
+
+test.each([[[1, Number.NaN]], [[Infinity, 1]], [[-Infinity, -Infinity]]])("of %j are a numeric fault", (row) => {
+  expect(() => tokenLogprobs(Float32Array.from(row), 0, 1)).toThrow(expect.objectContaining({ code: "numeric_fault" }));
 });

@@ -42,6 +42,31 @@ test("frequency penalties do not count the prompt; repetition_penalty does", () 
   expect(sample(logits, compilePlan(options({ temperature: 0, repetitionPenalty: 2 })), history).token).toBe(1);
 });
 
+test("a finite logit stays finite, and one that is ruled out stays so", () => {
+  const ends = (): Float32Array => Float32Array.of(3.4e38, -3.4e38, -Infinity);
+  const tokens = [0, 1, 2];
+  const largest = 3.4028234663852886e38;
+  const raised = ends();
+  applyRepetitionPenalty(raised, tokens, [], 1e-40, zeros());
+  expect([...raised]).toEqual([largest, expect.closeTo(-0.034, 4), -Infinity]);
+  const lowered = ends();
+  applyRepetitionPenalty(lowered, tokens, [], 1e30, zeros());
+  expect(lowered[1]).toBe(-largest);
+  expect(lowered[2]).toBe(-Infinity);
+  const penalized = ends();
+  applyPenalties(penalized, tokens, 1e38, 0, zeros());
+  expect([...penalized]).toEqual([Math.fround(2.4e38), -largest, -Infinity]);
+});
+
+test("each step of a penalty is rounded to f32, as a GPU rounds it", () => {
+  const logits = Float32Array.of(0.3, 0.7);
+  applyPenalties(logits, [0, 0, 0], 0.1, 0.7, zeros());
+  const { fround } = Math;
+  expect(logits[0]).toBe(fround(fround(fround(0.3) - fround(3 * fround(0.1))) - fround(0.7)));
+  applyRepetitionPenalty(logits, [1], [], 1.3, zeros());
+  expect(logits[1]).toBe(fround(fround(0.7) * fround(1 / 1.3)));
+});
+
 test("a bias of 100 forces and of -100 bans", () => {
   const logits = Float32Array.of(20, 10, -5);
   const history = { prompt: [], sampled: [] };
