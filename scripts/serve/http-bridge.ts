@@ -30,7 +30,7 @@ export async function exchange(
     if (!client.signal.aborted) {
       onBug(error);
       if (outgoing.headersSent) outgoing.destroy();
-      else await send(internalError(), outgoing, client.signal);
+      else await send(internalError(), outgoing, client.signal).catch(() => outgoing.destroy());
     }
   } finally {
     body?.discard();

@@ -55,7 +55,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     const answer = latest.get(socket);
     const midAnswer = answer?.headersSent && !answer.writableEnded;
     if (!socket.writable || midAnswer || error.code === "ECONNRESET") socket.destroy();
-    else void rawAnswer(clientErrorAnswer(error)).then((text) => socket.end(text));
+    else void rawAnswer(clientErrorAnswer(error)).then((text) => socket.end(text, () => socket.destroy()));
   });
   await listen(server, host, port);
 
