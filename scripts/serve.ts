@@ -2,14 +2,10 @@
 // all else to stderr.
 
 import type { RequestStats } from "../src/engine/stats.ts";
-import { createFetchHandler } from "../src/server/fetch-handler.ts";
 import { fetchModel } from "./fetch-model.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { type NodeEngine, openNodeEngine } from "./node-engine.ts";
-import { createAccessLog } from "./serve/access-line.ts";
-import { createGate } from "./serve/gate.ts";
-import type { FetchHandler } from "./serve/http-bridge.ts";
-import { type HttpServer, startHttpServer } from "./serve/http-server.ts";
+import { type ApiServer, startApiServer } from "./serve/api-server.ts";
 import { readServeOptions, type ServeOptions, USAGE } from "./serve/options.ts";
 
 const INTERRUPTED = 130;
@@ -18,15 +14,11 @@ export async function main(args: string[]): Promise<void> {
   const options = readServeOptions(args, process.env);
   if (options === "help") return console.log(USAGE);
   const signal = interruptSignal();
-  const log = createAccessLog(console.error);
-  let handler: FetchHandler | undefined;
-  const gate = createGate({ policy: options, handler: () => handler, onRequest: log.request });
-  // Before the models, so that a port that is taken is said at once. Until they are loaded the answer is 503.
-  const server = await startHttpServer({ handler: gate, host: options.host, port: options.port });
-  let engine: NodeEngine | undefined;
+  // Before the models are loaded, so that a port that is taken is said at once.
+  const server = await startApiServer({ ...options, writeLine: console.error });
   try {
-    engine = await openEngine(options, signal, log.stats);
-    handler = createFetchHandler(engine, { onRequest: log.request });
+    const engine = await openEngine(options, signal, server.onStats);
+    server.serve(engine);
     announce(server, engine.info.id, options);
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
     console.error("\nstopping; Ctrl-C again stops at once");
@@ -35,7 +27,7 @@ export async function main(args: string[]): Promise<void> {
     console.error("\nstopped");
     process.exitCode = INTERRUPTED;
   } finally {
-    await server.stop(async () => engine?.dispose());
+    await server.stop();
   }
 }
 
@@ -59,16 +51,16 @@ async function openEngine(
   });
 }
 
-function announce({ url }: HttpServer, model: string, { apiKey, origins }: ServeOptions): void {
+function announce({ url }: ApiServer, model: string, { apiKey, origins }: ServeOptions): void {
   if (origins.length > 0) console.error(`Pages of ${origins.join(", ")} may call.`);
   console.error(curlExample(url, model, apiKey !== undefined));
-  console.log(`Ingle is at ${url}/v1  (Ctrl-C stops it)`);
+  console.log(`Ingle is at ${url}  (Ctrl-C stops it)`);
 }
 
 function curlExample(url: string, model: string, needsKey: boolean): string {
   const body = JSON.stringify({ model, messages: [{ role: "user", content: "What is the capital of France?" }] });
   return [
-    `curl ${url}/v1/chat/completions`,
+    `curl ${url}/chat/completions`,
     "-H 'content-type: application/json'",
     ...(needsKey ? ['-H "authorization: Bearer $INGLE_API_KEY"'] : []),
     `-d '${body.replaceAll("'", "'\\''")}'`,

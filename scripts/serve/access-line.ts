@@ -1,26 +1,11 @@
 // One line of the access log for each request: what was asked for, how it went and how fast. Nothing of what was said.
 import type { RequestStats } from "../../src/engine/stats.ts";
+import type { RequestRecord } from "../../src/server/fetch-handler.ts";
 import { formatRate } from "../terminal.ts";
-
-/** One request that is over. It has no text of any message. */
-export interface AccessRecord {
-  readonly requestId: string | undefined;
-  readonly method: string;
-  /** Of the URL, percent-encoded, without its query. */
-  readonly path: string;
-  readonly status: number;
-  readonly streamed: boolean;
-  /** To the last byte of the answer. */
-  readonly durationMs: number;
-  /** The engine's figures have it as their `id`; only answers of a model have one. */
-  readonly completionId?: string | undefined;
-  readonly model?: string | undefined;
-  readonly errorCode?: string | undefined;
-}
 
 export interface AccessLog {
   /** Writes the line, once the figures are there as well. */
-  request(record: AccessRecord): void;
+  request(record: RequestRecord): void;
   stats(figures: RequestStats): void;
 }
 
@@ -30,7 +15,7 @@ const MOST_UNCLAIMED = 256;
 /** The engine and the handler each report a request when it ends, in either order. */
 export function createAccessLog(write: (line: string) => void): AccessLog {
   const figuresOf = new Map<string, RequestStats>();
-  const waiting = new Map<string, AccessRecord>();
+  const waiting = new Map<string, RequestRecord>();
   return {
     request(record) {
       const { completionId: id } = record;
@@ -55,7 +40,7 @@ export function createAccessLog(write: (line: string) => void): AccessLog {
 }
 
 /** `2026-08-01T12:00:00.000Z POST /v1/chat/completions 200, 812 ms, tiny, 24 tokens in, 30 out, 41.2 tokens/s, stop, req_…` */
-export function accessLine(time: Date, record: AccessRecord, figures?: RequestStats): string {
+export function accessLine(time: Date, record: RequestRecord, figures?: RequestStats): string {
   const parts = [
     `${time.toISOString()} ${record.method} ${record.path} ${record.status}`,
     `${Math.round(record.durationMs)} ms`,

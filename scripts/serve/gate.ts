@@ -1,8 +1,9 @@
 // Who is let in. With a key: whoever knows it. Without one: programs of this machine, and no web page that was not named.
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { AccessRecord } from "./access-line.ts";
+import { newRequestId } from "../../src/server/exchange.ts";
+import type { RequestRecord } from "../../src/server/fetch-handler.ts";
 import { isLoopback } from "./address.ts";
-import type { FetchHandler } from "./http-bridge.ts";
+import type { RequestHandler } from "./http-bridge.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
 export interface Policy {
@@ -17,38 +18,37 @@ export interface Policy {
 export interface GateOptions {
   readonly policy: Policy;
   /** Answers what is let in; undefined while models are loading. */
-  readonly handler: () => FetchHandler | undefined;
+  readonly handler: () => RequestHandler | undefined;
   /** Gets a record of each request that went no further, as the handler gives one of each that it answered. */
-  readonly onRequest: (record: AccessRecord) => void;
+  readonly onRequest: (record: RequestRecord) => void;
 }
 
 /** A handler that passes on what the policy lets in, and answers the rest, preflights among it. */
-export function createGate({ policy, handler, onRequest }: GateOptions): FetchHandler {
+export function createGate({ policy, handler, onRequest }: GateOptions): RequestHandler {
   const checkAccess = policy.apiKey === undefined ? withoutKey(policy) : withKey(policy.apiKey);
   return async (request) => {
     const start = performance.now();
     // A preflight carries no key, and is judged by its origin alone.
-    const verdict = answerPreflight(request, policy) ?? checkAccess(request);
+    const verdict = checkPreflight(request, policy) ?? checkAccess(request);
     const behind = handler();
     if (!verdict && behind) return allowReading(request, await behind(request), policy);
-    const { response, errorCode } = verdict ?? deny(STILL_LOADING);
+    const requestId = newRequestId();
+    const refusal = verdict ?? STILL_LOADING;
+    const response = refusal === "preflight" ? preflightAnswer(request) : refuse(refusal, requestId);
     onRequest({
-      requestId: response.headers.get("x-request-id") ?? undefined,
+      requestId,
       method: request.method,
       path: new URL(request.url).pathname,
       status: response.status,
       streamed: false,
       durationMs: performance.now() - start,
-      errorCode,
+      completionId: undefined,
+      model: undefined,
+      usage: undefined,
+      errorCode: refusal === "preflight" ? undefined : refusal.code,
     });
     return allowReading(request, response, policy);
   };
-}
-
-/** The answer to a request that goes no further. */
-interface Verdict {
-  readonly response: Response;
-  readonly errorCode?: string;
 }
 
 const STILL_LOADING: Refusal = {
@@ -59,13 +59,13 @@ const STILL_LOADING: Refusal = {
 };
 
 /** Compares digests, all of one length, in constant time: how long it takes says nothing about the key. */
-function withKey(apiKey: string): (request: Request) => Verdict | undefined {
+function withKey(apiKey: string): (request: Request) => Refusal | undefined {
   const digestOf = (text: string) => createHash("sha256").update(text).digest();
   const digest = digestOf(apiKey);
   return ({ headers }) => {
     const given = /^Bearer +(.*)$/i.exec(headers.get("authorization") ?? "")?.[1];
     if (given !== undefined && timingSafeEqual(digestOf(given), digest)) return undefined;
-    return deny({
+    return {
       status: 401,
       code: "invalid_api_key",
       message:
@@ -73,38 +73,41 @@ function withKey(apiKey: string): (request: Request) => Verdict | undefined {
           ? "This server needs an API key: send it as `authorization: Bearer KEY`."
           : "This is not the API key that the server was started with.",
       headers: { "www-authenticate": "Bearer" },
-    });
+    };
   };
 }
 
 /** What a browser says of its page is all that there is to go by: pages elsewhere must not use this machine's server. */
-function withoutKey(policy: Policy): (request: Request) => Verdict | undefined {
+function withoutKey(policy: Policy): (request: Request) => Refusal | undefined {
   return (request) => checkHost(request, policy) ?? checkOrigin(request, policy);
 }
 
 /** A page elsewhere can give its own name this machine's address (DNS rebinding); the Host header still has that name. */
-function checkHost({ headers }: Request, { host }: Policy): Verdict | undefined {
+function checkHost({ headers }: Request, { host }: Policy): Refusal | undefined {
   const header = headers.get("host") ?? "";
   const name = header.replace(/:\d*$/, "").replace(/^\[(.*)\]$/, "$1");
   if (isLoopback(name) || name.toLowerCase() === host.toLowerCase()) return undefined;
-  return deny({
+  return {
     status: 403,
     code: "host_not_allowed",
     message: `Without an API key this server answers as localhost or ${host} only, and the Host header is '${header}'. Started with --api-key, it answers under any name.`,
-  });
+  };
 }
 
 /** A page may send a simple POST anywhere. It could not read the answer, but the answer would be computed. */
-function checkOrigin({ method, headers }: Request, { origins }: Policy): Verdict | undefined {
+function checkOrigin({ method, headers }: Request, { origins }: Policy): Refusal | undefined {
   const origin = headers.get("origin");
   if (origin === null || method === "GET" || method === "HEAD" || origins.includes(origin)) return undefined;
-  return origin === `http://${headers.get("host")}` ? undefined : denyOrigin(origin);
+  return origin === `http://${headers.get("host")}` ? undefined : originRefusal(origin);
 }
 
-function answerPreflight({ method, headers }: Request, { origins }: Policy): Verdict | undefined {
+function checkPreflight({ method, headers }: Request, { origins }: Policy): Refusal | "preflight" | undefined {
   const origin = headers.get("origin");
   if (method !== "OPTIONS" || origin === null || !headers.has("access-control-request-method")) return undefined;
-  if (!origins.includes(origin)) return denyOrigin(origin);
+  return origins.includes(origin) ? "preflight" : originRefusal(origin);
+}
+
+function preflightAnswer({ headers }: Request): Response {
   const response = new Response(null, {
     status: 204,
     headers: {
@@ -116,19 +119,15 @@ function answerPreflight({ method, headers }: Request, { origins }: Policy): Ver
   // Chromium asks for this before a page of the internet may call into the user's own network.
   if (headers.has("access-control-request-private-network"))
     response.headers.set("access-control-allow-private-network", "true");
-  return { response };
+  return response;
 }
 
-function denyOrigin(origin: string): Verdict {
-  return deny({
+function originRefusal(origin: string): Refusal {
+  return {
     status: 403,
     code: "origin_not_allowed",
     message: `Pages of ${origin} may not call this server. Started with --cors ${origin}, it lets them.`,
-  });
-}
-
-function deny(refusal: Refusal): Verdict {
-  return { response: refuse(refusal), errorCode: refusal.code };
+  };
 }
 
 /** Lets pages of the named origins read the answer, and those of its headers that the `openai` package looks at. */

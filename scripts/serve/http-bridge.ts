@@ -6,14 +6,14 @@ import { finished } from "node:stream/promises";
 import { refuse } from "./refusal.ts";
 
 /** Answers everything with a Response; rejects only once the Request's signal has fired. */
-export type FetchHandler = (request: Request) => Promise<Response>;
+export type RequestHandler = (request: Request) => Promise<Response>;
 
 /**
  * Resolves when the answer has left or the client has. A handler that fails is answered with 500, or cut off when its
  * answer had begun, and goes to `onBug`.
  */
 export async function exchange(
-  handler: FetchHandler,
+  handler: RequestHandler,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   onBug: (error: unknown) => void,
@@ -30,7 +30,7 @@ export async function exchange(
     if (!client.signal.aborted) {
       onBug(error);
       if (outgoing.headersSent) outgoing.destroy();
-      else await send(internalError(), outgoing, client.signal);
+      else await send(internalError(), outgoing, client.signal).catch(() => outgoing.destroy());
     }
   } finally {
     body?.discard();

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CommandError } from "../command-error.ts";
 import { baseUrl } from "./address.ts";
-import { exchange, type FetchHandler } from "./http-bridge.ts";
+import { exchange, type RequestHandler } from "./http-bridge.ts";
 import { refuse } from "./refusal.ts";
 
 const LIMITS = {
@@ -18,7 +18,7 @@ const LIMITS = {
 const STOP_TIMEOUT_MS = 5_000; // for error frames to reach readers that still read
 
 export interface HttpServerOptions {
-  readonly handler: FetchHandler;
+  readonly handler: RequestHandler;
   /** Name or address to listen at. */
   readonly host: string;
   /** 0 for any free one. */
@@ -55,7 +55,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     const answer = latest.get(socket);
     const midAnswer = answer?.headersSent && !answer.writableEnded;
     if (!socket.writable || midAnswer || error.code === "ECONNRESET") socket.destroy();
-    else void rawAnswer(clientErrorAnswer(error)).then((text) => socket.end(text));
+    else void rawAnswer(clientErrorAnswer(error)).then((text) => socket.end(text, () => socket.destroy()));
   });
   await listen(server, host, port);
 

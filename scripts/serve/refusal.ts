@@ -1,5 +1,6 @@
-// What the server itself answers, in OpenAI's error shape, before or instead of the handler behind it.
-import { randomUUID } from "node:crypto";
+// What the server itself answers before or instead of the handler, in the handler's own form.
+import { newRequestId } from "../../src/server/exchange.ts";
+import { failureResponse } from "../../src/server/failure.ts";
 
 export interface Refusal {
   readonly status: number;
@@ -9,11 +10,8 @@ export interface Refusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The answer to a request that goes no further. Its request id is in `x-request-id`. */
-export function refuse({ status, code, message, headers }: Refusal): Response {
+/** The answer to a request that goes no further. */
+export function refuse({ status, code, message, headers = {} }: Refusal, requestId = newRequestId()): Response {
   const type = status < 500 ? "invalid_request_error" : "server_error";
-  return Response.json(
-    { error: { message, type, param: null, code } },
-    { status, headers: { "x-request-id": `req_${randomUUID().replaceAll("-", "")}`, ...headers } },
-  );
+  return failureResponse({ status, headers, error: { message, type, param: null, code } }, requestId);
 }

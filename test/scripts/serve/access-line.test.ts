@@ -1,9 +1,10 @@
 // One line a request: its parts, and that figures and record meet in either order.
 import { expect, test } from "vitest";
-import { type AccessRecord, accessLine, createAccessLog } from "../../../scripts/serve/access-line.ts";
+import { accessLine, createAccessLog } from "../../../scripts/serve/access-line.ts";
 import type { RequestStats } from "../../../src/engine/stats.ts";
+import type { RequestRecord } from "../../../src/server/fetch-handler.ts";
 
-const RECORD: AccessRecord = {
+const RECORD: RequestRecord = {
   requestId: "req_1",
   method: "POST",
   path: "/v1/chat/completions",
@@ -12,6 +13,8 @@ const RECORD: AccessRecord = {
   durationMs: 812.4,
   completionId: "chatcmpl-1",
   model: "tiny",
+  usage: undefined,
+  errorCode: undefined,
 };
 const FIGURES: RequestStats = {
   id: "chatcmpl-1",
@@ -26,7 +29,7 @@ const FIGURES: RequestStats = {
 };
 const TIME = new Date(Date.UTC(2026, 7, 1, 12));
 
-test.each<[string, Partial<AccessRecord>, RequestStats | undefined, string]>([
+test.each<[string, Partial<RequestRecord>, RequestStats | undefined, string]>([
   ["an answer", {}, FIGURES, "200, 812 ms, tiny, 24 tokens in, 31 out, 40.0 tokens/s, stop, req_1"],
   ["one token has no rate", {}, { ...FIGURES, completionTokens: 1 }, "200, 812 ms, tiny, 24 tokens in, 1 out, stop, req_1"],
   ["an answer cut off", { errorCode: "disposed" }, FIGURES, "200, 812 ms, tiny, 24 tokens in, 31 out, 40.0 tokens/s, disposed, req_1"],

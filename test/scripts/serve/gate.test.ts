@@ -1,7 +1,7 @@
 // Who is let in: keys, host names, origins and preflights, as a table of requests and what becomes of each.
 import { expect, test } from "vitest";
-import type { AccessRecord } from "../../../scripts/serve/access-line.ts";
 import { createGate, type Policy } from "../../../scripts/serve/gate.ts";
+import type { RequestRecord } from "../../../src/server/fetch-handler.ts";
 
 const OPEN: Policy = { apiKey: undefined, host: "127.0.0.1", origins: [] };
 const KEYED: Policy = { apiKey: "s3cret", host: "0.0.0.0", origins: [] };
@@ -10,7 +10,7 @@ const KEYED_CORS: Policy = { ...KEYED, origins: ["https://app.example"] };
 const HOST = { host: "127.0.0.1:8080" };
 
 async function ask(policy: Policy, method: string, headers: Record<string, string>) {
-  const records: AccessRecord[] = [];
+  const records: RequestRecord[] = [];
   const seen: Request[] = [];
   const gate = createGate({
     policy,

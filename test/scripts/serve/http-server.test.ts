@@ -4,7 +4,7 @@ import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request as openR
 import { connect } from "node:net";
 import { text as readAll } from "node:stream/consumers";
 import { afterEach, expect, test } from "vitest";
-import type { FetchHandler } from "../../../scripts/serve/http-bridge.ts";
+import type { RequestHandler } from "../../../scripts/serve/http-bridge.ts";
 import { type HttpServer, startHttpServer } from "../../../scripts/serve/http-server.ts";
 
 const MB = 2 ** 20;
@@ -14,7 +14,7 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.stop(async () => {});
 });
 
-async function serve(handler: FetchHandler, onBug: (error: unknown) => void = () => {}): Promise<HttpServer> {
+async function serve(handler: RequestHandler, onBug: (error: unknown) => void = () => {}): Promise<HttpServer> {
   const server = await startHttpServer({ handler, host: "127.0.0.1", port: 0, onBug });
   servers.push(server);
   return server;
@@ -233,10 +233,8 @@ test("stopping lets a running answer say why it ends, and takes no more", async 
       ),
   );
   const answer = await ask(server.url, {});
-  const whole = body(answer);
-  await once(answer, "data");
   const stopped = server.stop(async () => disposed.resolve());
-  expect(await whole).toBe('data: 1\n\ndata: {"error":{}}\n\n');
+  expect(await body(answer)).toBe('data: 1\n\ndata: {"error":{}}\n\n');
   await stopped;
   await expect(fetch(server.url)).rejects.toThrow();
 });
@@ -251,7 +249,7 @@ test("stopping cuts an answer that does not end, and tells its handler", async (
   const signal = await begun.promise;
   await server.stop(async () => {});
   await cut;
-  expect(signal.aborted).toBe(true);
+  if (!signal.aborted) await once(signal, "abort");
 });
 
 function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
