@@ -1,6 +1,7 @@
 // A page without a user interface: what the tests reach from outside stands on `globalThis.ingle`.
 import { createMarkdownView } from "../../../demo/markdown.ts";
 import { createEngine, type EngineError, isEngineError } from "../../../src/index.ts";
+import { serveFromPage } from "../../../src/server/service-worker-page.ts";
 
 /** The code of the EngineError that a call ends with, and "none" when it ends well. */
 async function codeOf(call: () => Promise<unknown>): Promise<string> {
@@ -12,7 +13,7 @@ async function codeOf(call: () => Promise<unknown>): Promise<string> {
   }
 }
 
-const page = { createEngine, createMarkdownView, codeOf };
+const page = { createEngine, createMarkdownView, codeOf, serveFromPage };
 export type TestPage = typeof page;
 declare global {
   var ingle: TestPage;
