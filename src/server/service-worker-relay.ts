@@ -88,10 +88,10 @@ async function openExchange(page: OfferingPage, locks: LockManager, life: AbortS
   port.onmessage = ({ data }: MessageEvent<unknown>) => {
     const message = readFromPage(data);
     if (!message) calls.fail(notAnAnswer());
-    else if (message.type === "failed") calls.fail(message.why === "stopped" ? pageStopped() : pageFailed());
+    else if (message.type === "failed") calls.fail(pageFailed());
     else deliver(message);
   };
-  whenReleased(locks, page.lock, life, () => calls.fail(pageClosed()));
+  whenReleased(locks, page.lock, life, () => calls.fail(pageEnded()));
   const end = () => {
     calls.fail(abortedError(life));
     port.postMessage({ type: "leave" } satisfies ToPage);
@@ -139,15 +139,12 @@ function bodyOf({ headers }: HeadMessage, exchange: Exchange, life: AbortControl
   );
 }
 
-function pageClosed(): EngineError {
+function pageEnded(): EngineError {
   return new EngineError(
     "disposed",
-    "The page that was answering was closed, reloaded, or crashed. Open it again, and send the request again.",
+    "The page that was answering serves no longer: it was closed, reloaded, crashed, or has given up its engine. Open it " +
+      "again, and send the request again.",
   );
-}
-
-function pageStopped(): EngineError {
-  return new EngineError("disposed", "The page that was answering serves no longer: its engine was taken away.");
 }
 
 function pageFailed(): Error {

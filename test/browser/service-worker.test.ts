@@ -172,6 +172,38 @@ describe.skipIf(!hasBrowser)("the service worker", () => {
     await left(3);
   });
 
+  test("a service worker that the browser ends ends the page's work too, and the next request starts it anew", async () => {
+    const serving = await openServing();
+    const other = await open();
+    await startStream(other);
+    const session = await stage.context.newCDPSession(serving);
+    await session.send("ServiceWorker.enable");
+    await session.send("ServiceWorker.stopAllWorkers");
+    await serving.waitForFunction(() => (globalThis as unknown as In).script.left === 1);
+    await startStream(other);
+    await say(serving, "after all");
+    await untilSeen(other, "data: after all\n\n");
+  });
+
+  test("the `openai` package works with nothing but a base URL", async () => {
+    const serving = await openServing();
+    const other = await open();
+    await say(serving, '{"choices":[{"delta":{"content":"hi"}}]}');
+    await say(serving, "[DONE]");
+    const result = await other.evaluate(async () => {
+      const { default: OpenAI } = await globalThis.ingle.importOpenAI();
+      const client = new OpenAI({ apiKey: "local", baseURL: `${location.origin}/v1`, dangerouslyAllowBrowser: true });
+      const models = await client.models.list();
+      const messages = [{ role: "user" as const, content: "hello" }];
+      let text = "";
+      for await (const chunk of await client.chat.completions.create({ model: "m", messages, stream: true }))
+        text += chunk.choices[0]?.delta.content;
+      const failed = await client.chat.completions.create({ model: "m", messages }).catch((error) => error.status);
+      return { models: models.data.map(({ id }) => id), text, failed };
+    });
+    expect(result).toEqual({ models: ["/v1/models"], text: "hi", failed: 400 });
+  });
+
   test("when the page that answers is closed, its stream ends with an error event; then there is 503", async () => {
     const serving = await openServing();
     const other = await open();

@@ -13,7 +13,10 @@ async function codeOf(call: () => Promise<unknown>): Promise<string> {
   }
 }
 
-const page = { createEngine, createMarkdownView, codeOf, serveFromPage };
+/** Loaded where it is wanted: no other test is to wait for it. */
+const importOpenAI = () => import("openai");
+
+const page = { createEngine, createMarkdownView, codeOf, serveFromPage, importOpenAI };
 export type TestPage = typeof page;
 declare global {
   var ingle: TestPage;
