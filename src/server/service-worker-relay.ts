@@ -29,6 +29,9 @@ export interface Relayed {
 /** @param callerId the client that asks, where there is one: the event's `clientId` */
 export function relay(request: Request, callerId: string, search: PageSearch): Relayed {
   const life = new AbortController();
+  const ended = new Promise<void>((resolve) => {
+    life.signal.addEventListener("abort", () => resolve());
+  });
   const unwatch = watchCaller(request.signal, callerId, search.clients, () => life.abort());
   const response = forward(request, search, life)
     .catch((error) => {
@@ -37,9 +40,6 @@ export function relay(request: Request, callerId: string, search: PageSearch): R
       return errorResponse(error);
     })
     .finally(unwatch);
-  const ended = new Promise<void>((resolve) => {
-    life.signal.addEventListener("abort", () => resolve());
-  });
   return { response, ended };
 }
 

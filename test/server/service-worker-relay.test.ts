@@ -177,9 +177,9 @@ test("an abort before the answer has begun rejects with its reason, and ends the
   await expect(response).rejects.toThrow("enough");
   await ended;
   await until(() => signals[0]!.aborted);
-  await expect(relay(post("{}", { signal: controller.signal }), "caller", origin.search()).response).rejects.toThrow(
-    "enough",
-  );
+  const late = relay(post("{}", { signal: controller.signal }), "caller", origin.search());
+  await expect(late.response).rejects.toThrow("enough");
+  await late.ended;
   await turns(20);
   expect(signals.length).toBe(1);
 });
