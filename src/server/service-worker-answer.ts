@@ -1,10 +1,8 @@
 // A page's side of one request that came from the service worker: the handler's response goes over the port, chunk by chunk,
 // as it is asked for.
 import { whenReleased } from "../base/held-lock.ts";
+import type { RequestHandler } from "./fetch-handler.ts";
 import { type FromPage, type RequestMessage, readToPage } from "./service-worker-messages.ts";
-
-/** Any `FetchHandler`. */
-export type RequestHandler = (request: Request) => Promise<Response>;
 
 export interface AnswerOptions {
   readonly handler: RequestHandler;

@@ -1,6 +1,7 @@
 // A page that serves: it offers to answer whatever the service worker of its scope asks for.
 import { holdLock } from "../base/held-lock.ts";
-import { type RequestHandler, startAnswer } from "./service-worker-answer.ts";
+import type { RequestHandler } from "./fetch-handler.ts";
+import { startAnswer } from "./service-worker-answer.ts";
 import { type FromPage, isAsk, newServingLock, note, readToPage } from "./service-worker-messages.ts";
 
 export interface OffersOptions {

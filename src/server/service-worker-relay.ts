@@ -3,7 +3,8 @@
 import { abortedError, EngineError } from "../base/errors.ts";
 import { holdLock, whenReleased } from "../base/held-lock.ts";
 import { PendingCalls } from "../base/pending.ts";
-import { errorEvent, errorResponse } from "./service-worker-failure.ts";
+import { newRequestId } from "./exchange.ts";
+import { errorResponse, failureOf } from "./failure.ts";
 import {
   baseURLOf,
   type FromPage,
@@ -13,6 +14,7 @@ import {
   type ToPage,
 } from "./service-worker-messages.ts";
 import { findPage, LOOK_MS, type OfferingPage, type PageSearch, type WindowClients } from "./service-worker-search.ts";
+import { encodeEvent } from "./sse.ts";
 
 /** Everything else is left to the network. A scope takes what starts as it does, so this is true of one origin only. */
 export function isApiRequest(url: string, scope: string): boolean {
@@ -127,7 +129,7 @@ function bodyOf({ headers }: HeadMessage, exchange: Exchange, life: AbortControl
           // The caller has left, and his answer must not look like a whole one.
           if (life.signal.aborted || !isEventStream) controller.error(error);
           else {
-            controller.enqueue(errorEvent(error));
+            controller.enqueue(encodeEvent({ error: failureOf(error, newRequestId()).error }));
             controller.close();
           }
         }
@@ -153,8 +155,11 @@ function pageFailed(): Error {
   );
 }
 
-function notAnAnswer(): Error {
-  return new Error("The page that holds the engine sent what is no answer: it may be of another version. Reload it.");
+function notAnAnswer(): EngineError {
+  return new EngineError(
+    "model_not_loaded",
+    "The page that holds the engine sent what is no answer: it may be of another version. Reload it.",
+  );
 }
 
 function ignore(): void {}

@@ -1,6 +1,6 @@
 // What the windows and the service worker of one origin share: locks that die with their holder, and messages to windows.
 // The ports between them are real.
-import type { RequestHandler } from "../../src/server/service-worker-answer.ts";
+import type { RequestHandler } from "../../src/server/fetch-handler.ts";
 import { offerAnswers } from "../../src/server/service-worker-offers.ts";
 import type { PageSearch, WindowClient } from "../../src/server/service-worker-search.ts";
 

@@ -1,7 +1,7 @@
 // Both sides of the bridge over real ports: requests, answers, and every way in which one of the two ends goes missing.
 import { afterEach, expect, test, vi } from "vitest";
 import { nextTask } from "../../src/base/event-loop.ts";
-import type { RequestHandler } from "../../src/server/service-worker-answer.ts";
+import type { RequestHandler } from "../../src/server/fetch-handler.ts";
 import { newServingLock } from "../../src/server/service-worker-messages.ts";
 import { isApiRequest, relay } from "../../src/server/service-worker-relay.ts";
 import { FakeOrigin, SCOPE } from "./fake-origin.ts";
@@ -251,7 +251,7 @@ test("a page that crashes before its answer has begun is an error response, not 
   await until(() => asked);
   page.crash();
   const answer = await response;
-  expect([answer.status, answer.headers.get("x-should-retry")]).toEqual([500, "false"]);
+  expect([answer.status, answer.headers.get("x-should-retry")]).toEqual([503, "false"]);
   expect(await errorOf(answer)).toMatchObject({ type: "server_error", param: null, code: "disposed" });
   await ended;
 });
@@ -272,7 +272,7 @@ test("a handler that throws, before its head or in its body, is an internal erro
   ]);
   const second = await relay(post(), "caller", origin.search()).response;
   expect([second.status, await second.text()]).toEqual([200, expect.stringContaining("internal_error")]);
-  expect(logged).toHaveBeenCalledTimes(2);
+  expect(logged).toHaveBeenCalledTimes(4); // each in the page and in the service worker
 });
 
 test("a service worker that is ended by the browser ends the page's work", async () => {
@@ -395,8 +395,8 @@ test("what is no message of the protocol is no offer, and from a page that answe
     });
     const answer = await relay(post(), "caller", other.search()).response;
     expect([answer.status, await errorOf(answer)]).toEqual([
-      500,
-      expect.objectContaining({ message: expect.stringContaining("another version"), code: "internal_error" }),
+      503,
+      expect.objectContaining({ message: expect.stringContaining("another version"), code: "model_not_loaded" }),
     ]);
   }
 });
