@@ -1,5 +1,6 @@
 // A lane: one sequence on its way through the runtime. It knows which ids the sequence is to hold and how many of them the
 // runtime holds; the desk closes the gap, step by step, whether the ids are new or have to be fed again.
+import type { Tier } from "../api/request.ts";
 import { abortedError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import type { Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
@@ -32,6 +33,7 @@ export interface Lane {
 export interface Track {
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
+  readonly tier: Tier;
   /** When its request came: the earlier goes first, and the latest gives way when memory is short. */
   readonly arrival: number;
   /** Its place among the lanes of its request. */
@@ -92,7 +94,7 @@ export interface LaneKeeper {
 }
 
 export function createTrack(
-  begun: Pick<Track, "runtime" | "signal" | "arrival" | "place" | "sequence" | "prompt" | "held" | "shared">,
+  begun: Pick<Track, "runtime" | "signal" | "tier" | "arrival" | "place" | "sequence" | "prompt" | "held" | "shared">,
 ): Track {
   return {
     ...begun,
