@@ -90,6 +90,8 @@ test("an unknown model is 404 and names those that are there, before anything el
     param: "model",
     message: "The model 'three' is not loaded. Loaded: 'one', 'two'.",
   });
+  const long = engine.chat.completions.create(ask("x".repeat(10_000)));
+  await expect(long).rejects.toMatchObject({ message: expect.stringMatching(/^.{1,200}$/) });
 });
 
 test("an engine opens without a model, and says that none is loaded", async () => {

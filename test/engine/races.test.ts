@@ -13,6 +13,7 @@ import {
   MODEL,
   openScripted,
   type Script,
+  type ScriptedRuntime,
   scattered,
   TOKENIZER,
 } from "./scripted-runtime.ts";
@@ -38,9 +39,9 @@ const noMemory = () => new EngineError("out_of_memory", "no pages left");
 const rowsOf = ({ stage, rows }: StepBatch) => (stage === "decode" ? rows.length : 0);
 
 /** An engine over runtimes of which every method can be replaced. */
-async function openWith(change: (runtime: Runtime, place: number) => Partial<Runtime>, script: Script = ENDLESS) {
+async function openWith(change: (runtime: ScriptedRuntime) => Partial<Runtime>, script: Script = ENDLESS) {
   const hosts: { disposed: boolean }[] = [];
-  const runtimes: ReturnType<typeof createScriptedRuntime>[] = [];
+  const runtimes: ScriptedRuntime[] = [];
   const openHost = async (): Promise<RuntimeHost> => {
     const host = { disposed: false };
     hosts.push(host);
@@ -52,7 +53,7 @@ async function openWith(change: (runtime: Runtime, place: number) => Partial<Run
         async create() {
           const runtime = createScriptedRuntime(script);
           runtimes.push(runtime);
-          return { ...runtime, ...change(runtime, runtimes.length - 1) };
+          return { ...runtime, ...change(runtime) };
         },
       }),
       dispose() {
@@ -103,18 +104,16 @@ describe("memory runs out", () => {
     const params = { ...BASE, prompt_logprobs: 1, max_tokens: 2 };
     const script: Script = { logits: scattered, prefillRows: 8 };
     const expected = await (await openScripted(script)).engine.chat.completions.create(params);
-    let failed = false;
-    const beforeStep = (step: number, { stage }: StepBatch) => {
-      if (failed || stage !== "prefill" || step < 3) return;
-      failed = true;
-      throw noMemory();
+    let segments = 0;
+    const beforeStep = (_: number, { rows: [row] }: StepBatch) => {
+      if (typeof row?.want === "object" && row.want.at === "all" && ++segments === 3) throw noMemory();
     };
     const { engine } = await openScripted({ ...script, beforeStep });
     const [, answer] = await Promise.all([
-      engine.chat.completions.create({ ...BASE, max_tokens: 3 }),
+      engine.chat.completions.create({ ...BASE, max_tokens: 30 }),
       engine.chat.completions.create(params),
     ]);
-    expect(failed).toBe(true);
+    expect(segments).toBeGreaterThan(3);
     expect(answer.prompt_logprobs).toEqual(expected.prompt_logprobs);
   });
 
@@ -220,19 +219,30 @@ describe("the device is lost", () => {
     expect(hosts.map(({ disposed }) => disposed)).toEqual([true, false]);
   });
 
-  test("in the moment in which a request is let in: it ends as lost, not as disposed", async () => {
-    const { engine, runtimes } = await openWith((runtime) => ({
-      open() {
-        if (runtimes[0]!.disposed) throw new EngineError("disposed", "The runtime was disposed.");
-        return runtime.open();
-      },
-    }));
-    await engine.load({ id: "tiny", openModel: OPEN });
-    const blocked = engine.chat.completions.create({ ...BASE, n: 4 });
-    const waiting = engine.chat.completions.create({ ...BASE, n: 4 });
-    await turns(3);
-    runtimes[0]!.lose();
-    for (const call of [blocked, waiting]) await expect(call).rejects.toMatchObject({ code: "device_lost" });
+  test("in any moment of a request's way in: it ends as lost, not as disposed", async () => {
+    for (let moment = 0; moment < 40; moment++) {
+      const { engine, runtimes } = await openWith((runtime) => {
+        const check = () => {
+          if (runtime.disposed) throw new EngineError("disposed", "The runtime was disposed of.");
+        };
+        return {
+          open() {
+            check();
+            return runtime.open();
+          },
+          async fork(sequence) {
+            check();
+            return runtime.fork(sequence);
+          },
+        };
+      });
+      await engine.load({ id: "tiny", openModel: OPEN });
+      const call = engine.chat.completions.create({ ...BASE, n: 4, max_tokens: 100 });
+      const refused = expect(call, `after ${moment} microtasks`).rejects.toMatchObject({ code: "device_lost" });
+      for (let passed = 0; passed < moment; passed++) await Promise.resolve();
+      runtimes[0]!.lose();
+      await refused;
+    }
   });
 });
 
