@@ -21,8 +21,8 @@ export async function ropeKvOperation(compiler: Compiler, op: RopeKvOp): Promise
       queryNorm: await norm(op.queryNorm),
       keyNorm: await norm(op.keyNorm),
       table: state.ropeTable,
-      rows: state.rows,
-      pages: state.pages,
+      rows: state.step.rows,
+      pages: state.step.pages,
       queries: compiler.slot(op.output),
       kv: state.kv[op.layer]!,
     },
@@ -52,13 +52,13 @@ export async function attentionOperations(compiler: Compiler, op: AttentionOp): 
   const window = windowLength(op.window);
   const overrides = { HEAD_DIM: headDim };
   const label = `attention of layer ${op.layer}`;
-  const { rows, pages } = state;
+  const { rows, pages } = state.step;
   const queries = compiler.slot(op.input);
   const output = compiler.slot(op.output);
   const kv = state.kv[op.layer]!;
   if (stage === "prefill") {
     const params = { headCount, kvHeadCount, window, softCap: 0 };
-    const buffers = { step: state.step, queries, kv, rows, pages, output };
+    const buffers = { step: state.step.step, queries, kv, rows, pages, output };
     return [await compiler.prepare(attentionPrefill, { label, buffers, params, overrides })];
   }
   const maxChunks = decodeChunks(state.memory.contextLength);
@@ -66,7 +66,7 @@ export async function attentionOperations(compiler: Compiler, op: AttentionOp): 
   return allEnded([
     compiler.prepare(attentionDecode, {
       label,
-      buffers: { queries, kv, rows, pages, partials },
+      buffers: { queries, kv, rows, pages, partials, output },
       params: { headCount, kvHeadCount, window, softCap: 0, maxChunks },
       overrides,
     }),

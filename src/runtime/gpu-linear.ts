@@ -23,7 +23,7 @@ export async function embedOperations(
         compiler.prepare(embed, {
           label: weight.tensor,
           buffers: {
-            rows: state.rows,
+            rows: state.step.rows,
             quants,
             extras,
             gain: gain ?? quants,
@@ -71,8 +71,8 @@ export async function matMulOperations(compiler: Compiler, op: LinearOp): Promis
           quants,
           extras,
           bias: bias ?? quants,
-          wanted: state.wanted,
-          step: state.step,
+          wanted: state.step.wanted,
+          step: state.step.step,
           output: compiler.slot(op.output),
         },
         params: {
