@@ -101,7 +101,7 @@ describeAdapters("device", ({ open, gpu, name }) => {
       prepare(device, addKernel, { ...options, overrides: { TWICE: true } }),
       prepare(device, addKernel, { ...options, overrides: { TWICE: true } }),
     ]);
-    expect(first.pipeline).toBe(second.pipeline);
+    expect(first.dispatch(1)!.pipeline).toBe(second.dispatch(1)!.pipeline);
     await prepare(device, addKernel, { ...options, overrides: { TWICE: false } });
     expect(device.counters).toMatchObject({ pipelines: 2, layouts: 2, bindGroups: 3, buffers: 3 });
     first.free();
