@@ -1,20 +1,7 @@
 // A stream that nobody can read any more ends the work behind it, and one that somebody still reads is left alone.
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { controlledStream } from "../../src/base/controlled-stream.ts";
-import { nextTask } from "../../src/base/event-loop.ts";
-
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
-
-/** Collections, with turns of the event loop between, in which finalizers run. */
-async function collectOften(until: () => boolean): Promise<void> {
-  for (let i = 0; i < 50 && !until(); i++) {
-    collect();
-    await nextTask();
-  }
-}
+import { collectUntil } from "./garbage.ts";
 
 function endlessSource() {
   const source = {
@@ -35,7 +22,7 @@ for (const chunks of [0, 2]) {
       const iterator = controlledStream(source, new AbortController())[Symbol.asyncIterator]();
       for (let read = 0; read < chunks; read++) await iterator.next();
     })();
-    await collectOften(() => source.ended);
+    await collectUntil(() => source.ended);
     expect(source.ended).toBe(true);
   });
 }
@@ -48,7 +35,7 @@ test("a read that is waited for keeps the stream, even if nothing else does", as
       give = resolve;
     });
   const reading = controlledStream(source, new AbortController())[Symbol.asyncIterator]().next();
-  await collectOften(() => source.ended);
+  await collectUntil(() => source.ended);
   expect(source.ended).toBe(false);
   give({ done: false, value: 7 });
   expect(await reading).toEqual({ done: false, value: 7 });
