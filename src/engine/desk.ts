@@ -7,7 +7,16 @@ import { PendingCalls } from "../base/pending.ts";
 import { untilAbort } from "../base/until-abort.ts";
 import type { Row, Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
 import { createSampler } from "../sampling/sampler.ts";
-import { createLane, createTrack, type Lane, type LaneKeeper, type NextRow, nextRow, type Track } from "./lane.ts";
+import {
+  createLane,
+  createTrack,
+  inTurn,
+  type Lane,
+  type LaneKeeper,
+  type NextRow,
+  nextRow,
+  type Track,
+} from "./lane.ts";
 import { makeRoom, resumeOne } from "./memory-pressure.ts";
 import { createTurnstile } from "./turnstile.ts";
 
@@ -179,14 +188,17 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
       width,
       first: first.lane,
       async fork() {
-        await first.track.cutting;
-        const { prompt, held, decoded } = first.track;
+        const { track } = first;
         invariant(lanes.length < width, `a request of ${width} lanes forks no more`);
-        invariant(decoded.length === 0, "lanes fork at the end of the prompt");
-        const sequence = await calls.track(runtime.fork(first.track.sequence));
-        const shared = held - (held % runtime.info.pageLength);
-        first.track.shared = shared;
-        return add(sequence, { prompt, held, shared }).lane;
+        invariant(track.decoded.length === 0, "lanes fork at the end of the prompt");
+        const forking = inTurn(track, async () => {
+          const { prompt, held } = track;
+          const sequence = await runtime.fork(track.sequence);
+          track.shared = held - (held % runtime.info.pageLength);
+          return { sequence, begun: { prompt, held, shared: track.shared } };
+        });
+        const { sequence, begun } = await calls.track(forking);
+        return add(sequence, begun).lane;
       },
       async wait(reason) {
         await calls.track(untilAbort(reason, signal));

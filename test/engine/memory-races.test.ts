@@ -61,8 +61,8 @@ test("a prompt that gives way half-way has the logprobs of each position once", 
 for (const slowTurns of [0, 1, 5]) {
   test(`a runtime that takes ${slowTurns} turns to cut and to fork changes no answer`, async () => {
     const ask = (seed: number) => ({ ...BASE, seed, n: 3, max_tokens: 12 });
-    const seeds = [1, 2, 3, 4];
-    const script: Script = { logits: scattered };
+    const seeds = [1, 2, 3, 4, 5, 6];
+    const script: Script = { logits: scattered, maxSequences: 12, prefillRows: 8 };
     const alone = (await openScripted(script)).engine;
     const expected: unknown[] = [];
     for (const seed of seeds) expected.push((await alone.chat.completions.create(ask(seed))).choices);
@@ -76,9 +76,8 @@ for (const slowTurns of [0, 1, 5]) {
           return runtime.rewind(sequence, length);
         },
         async fork(sequence) {
-          const forked = await runtime.fork(sequence);
-          await turns(slowTurns);
-          return forked;
+          await turns(2 * slowTurns);
+          return runtime.fork(sequence);
         },
       }),
       script,
