@@ -8,7 +8,16 @@ import { PendingCalls } from "../base/pending.ts";
 import { untilAbort } from "../base/until-abort.ts";
 import type { PrefixMatch, Row, Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
 import { createSampler } from "../sampling/sampler.ts";
-import { createLane, createTrack, type Lane, type LaneKeeper, type NextRow, nextRow, type Track } from "./lane.ts";
+import {
+  createLane,
+  createTrack,
+  inTurn,
+  type Lane,
+  type LaneKeeper,
+  type NextRow,
+  nextRow,
+  type Track,
+} from "./lane.ts";
 import { makeRoom, resumeOne } from "./memory-pressure.ts";
 import { byTier } from "./tiers.ts";
 import { createTurnstile } from "./turnstile.ts";
@@ -211,14 +220,17 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
       cachedTokens: found.length,
       first: first.lane,
       async fork() {
-        await first.track.cutting;
-        const { held, decoded } = first.track;
+        const { track } = first;
         invariant(lanes.length < width, `a request of ${width} lanes forks no more`);
-        invariant(decoded.length === 0, "lanes fork at the end of the prompt");
-        const sequence = await calls.track(runtime.fork(first.track.sequence));
-        const shared = held - (held % runtime.info.pageLength);
-        first.track.shared = shared;
-        return add(sequence, held, shared).lane;
+        invariant(track.decoded.length === 0, "lanes fork at the end of the prompt");
+        const forking = inTurn(track, async () => {
+          const { held } = track;
+          const forked = await runtime.fork(track.sequence);
+          track.shared = held - (held % runtime.info.pageLength);
+          return { forked, held };
+        });
+        const { forked, held } = await calls.track(forking);
+        return add(forked, held, track.shared).lane;
       },
       async wait(reason) {
         await calls.track(untilAbort(reason, signal));

@@ -8,7 +8,7 @@ import { openScripted, type Script, scattered } from "./scripted-runtime.ts";
 const noMemory = () => new EngineError("out_of_memory", "no pages left");
 const rowsOf = ({ stage, rows }: StepBatch) => (stage === "decode" ? rows.length : 0);
 
-test("in the step during which the lane that has to give way is aborted: it ends at once", async () => {
+test("an abort in the step in which its lane has to give way ends the call at once", async () => {
   const controller = new AbortController();
   let failed = false;
   const beforeStep = (_: number, batch: StepBatch) => {
@@ -29,7 +29,7 @@ test("in the step during which the lane that has to give way is aborted: it ends
   await long;
 });
 
-test("and the runtime cannot make any free: that step fails, and the engine goes on", async () => {
+test("a runtime that cannot make memory free fails that step, and the engine goes on", async () => {
   let failures = 0;
   const { engine } = await openWith((runtime) => ({
     step: (batch, signal) => (failures++ === 3 ? Promise.reject(noMemory()) : runtime.step(batch, signal)),
@@ -41,7 +41,7 @@ test("and the runtime cannot make any free: that step fails, and the engine goes
   expect((await engine.chat.completions.create({ ...BASE, max_tokens: 2 })).usage.completion_tokens).toBe(2);
 });
 
-test("in the middle of a prompt whose logprobs are wanted: each position is still there once", async () => {
+test("a prompt that gives way half-way has the logprobs of each position once", async () => {
   const params = { ...BASE, prompt_logprobs: 1, max_tokens: 2 };
   const script: Script = { logits: scattered, prefillRows: 8 };
   const expected = await (await openScripted(script)).engine.chat.completions.create(params);
@@ -59,10 +59,10 @@ test("in the middle of a prompt whose logprobs are wanted: each position is stil
 });
 
 for (const slowTurns of [0, 1, 5]) {
-  test(`and forgetting takes ${slowTurns} turns of the event loop: no answer changes`, async () => {
+  test(`a runtime that takes ${slowTurns} turns to cut and to fork changes no answer`, async () => {
     const ask = (seed: number) => ({ ...BASE, seed, n: 3, max_tokens: 12 });
-    const seeds = [1, 2, 3, 4];
-    const script: Script = { logits: scattered };
+    const seeds = [1, 2, 3, 4, 5, 6];
+    const script: Script = { logits: scattered, maxSequences: 12, prefillRows: 8 };
     const alone = (await openScripted(script)).engine;
     const expected: unknown[] = [];
     for (const seed of seeds) expected.push((await alone.chat.completions.create(ask(seed))).choices);
@@ -76,9 +76,8 @@ for (const slowTurns of [0, 1, 5]) {
           return runtime.rewind(sequence, length);
         },
         async fork(sequence) {
-          const forked = await runtime.fork(sequence);
-          await turns(slowTurns);
-          return forked;
+          await turns(2 * slowTurns);
+          return runtime.fork(sequence);
         },
       }),
       script,
@@ -91,7 +90,7 @@ for (const slowTurns of [0, 1, 5]) {
   });
 }
 
-test("and a reader leaves while its lane's memory is being taken: its sequence is freed after that", async () => {
+test("a reader who leaves while its lane is being cut frees the sequence after that", async () => {
   const held = gate();
   let taken = false;
   let short = false;
