@@ -4,6 +4,7 @@ import type { BufferBinding, Operation } from "../gpu/kernel.ts";
 import { embed } from "../kernels/embed.ts";
 import { ACTIVATIONS, gatedActivation } from "../kernels/gated-activation.ts";
 import { matMul, matMulTiles } from "../kernels/mat-mul.ts";
+import { matMulBroadcast, matMulLanes } from "../kernels/mat-mul-broadcast.ts";
 import { matVec, matVecSlices } from "../kernels/mat-vec.ts";
 import { matVecGated } from "../kernels/mat-vec-gated.ts";
 import type { EmbedOp, GatedActivationOp, GatedLinearOp, LinearOp } from "../model/graph.ts";
@@ -39,12 +40,13 @@ export type LinearKernel = (compiler: Compiler, part: LinearPart) => Promise<Ope
 export const matVecOperation: LinearKernel = (compiler, part) =>
   compiler.prepare(matVec, { ...part, overrides: { SLICES: matVecSlices(compiler.device.adapter) } });
 
-export const matMulOperation: LinearKernel = (compiler, part) =>
-  compiler.prepare(matMul, {
-    ...part,
-    buffers: { ...part.buffers, step: compiler.state.step },
-    overrides: { TILES: matMulTiles(compiler.device.adapter) },
-  });
+export const matMulOperation: LinearKernel = (compiler, part) => {
+  const { adapter } = compiler.device;
+  const bound = { ...part, buffers: { ...part.buffers, step: compiler.state.step } };
+  const lanes = matMulLanes(adapter);
+  if (lanes === undefined) return compiler.prepare(matMul, { ...bound, overrides: { TILES: matMulTiles(adapter) } });
+  return compiler.prepare(matMulBroadcast, { ...bound, prelude: part.prelude + lanes, overrides: {} });
+};
 
 /** One dispatch for each part of each matrix: one in all, but for tensors beyond the binding limit or that cannot be stacked. */
 export async function linearOperations(
