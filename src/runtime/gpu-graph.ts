@@ -7,7 +7,7 @@ import type { BufferBinding, Operation } from "../gpu/kernel.ts";
 import { prepare } from "../gpu/kernel.ts";
 import type { Recorder } from "../gpu/recorder.ts";
 import { attentionDecode, decodeChunks } from "../kernels/attention-decode.ts";
-import { attentionPrefill } from "../kernels/attention-prefill.ts";
+import { attentionPrefillFor } from "../kernels/attention-prefill.ts";
 import { attentionReduce } from "../kernels/attention-reduce.ts";
 import { rmsNorm } from "../kernels/rms-norm.ts";
 import { ropeKv } from "../kernels/rope-kv.ts";
@@ -196,7 +196,9 @@ async function attentionOperations(compiler: Compiler, op: AttentionOp): Promise
   if (stage === "prefill") {
     const params = { headCount, kvHeadCount, window, softCap: 0 };
     const buffers = { step: state.step, queries, kv, rows, pages, output };
-    return [await compiler.prepare(attentionPrefill, { label, buffers, params, overrides })];
+    return [
+      await compiler.prepare(attentionPrefillFor(compiler.device.adapter), { label, buffers, params, overrides }),
+    ];
   }
   const maxChunks = decodeChunks(state.memory.contextLength);
   const partials = state.partials;
