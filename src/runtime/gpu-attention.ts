@@ -2,7 +2,7 @@
 import { allEnded } from "../base/all-ended.ts";
 import type { BufferBinding, Operation } from "../gpu/kernel.ts";
 import { attentionDecode, decodeChunks } from "../kernels/attention-decode.ts";
-import { attentionPrefill } from "../kernels/attention-prefill.ts";
+import { attentionPrefillFor } from "../kernels/attention-prefill.ts";
 import { attentionReduce } from "../kernels/attention-reduce.ts";
 import { ropeKv } from "../kernels/rope-kv.ts";
 import type { AttentionOp, RopeKvOp } from "../model/graph.ts";
@@ -59,7 +59,8 @@ export async function attentionOperations(compiler: Compiler, op: AttentionOp): 
   if (stage === "prefill") {
     const params = { headCount, kvHeadCount, window, softCap: 0 };
     const buffers = { step: state.step.step, queries, kv, rows, pages, output };
-    return [await compiler.prepare(attentionPrefill, { label, buffers, params, overrides })];
+    const kernel = attentionPrefillFor(compiler.device.adapter);
+    return [await compiler.prepare(kernel, { label, buffers, params, overrides })];
   }
   const maxChunks = decodeChunks(state.memory.contextLength);
   const partials = state.partials;

@@ -5,6 +5,7 @@ import type { BufferBinding, Operation } from "../gpu/kernel.ts";
 import { embed } from "../kernels/embed.ts";
 import { ACTIVATIONS, gatedActivation } from "../kernels/gated-activation.ts";
 import { matMul, matMulTiles } from "../kernels/mat-mul.ts";
+import { matMulBroadcast, matMulLanes } from "../kernels/mat-mul-broadcast.ts";
 import type { EmbedOp, GatedActivationOp, LinearOp, NormSpec } from "../model/graph.ts";
 import type { Matrix, MatrixPart } from "../model/weights.ts";
 import type { Compiler, Operations, StepSize } from "./gpu-compiler.ts";
@@ -59,13 +60,14 @@ export function partsOf({ weights }: Compiler, { weights: refs }: LinearOp): rea
 
 export async function matMulOperations(compiler: Compiler, op: LinearOp): Promise<Operations> {
   invariant(!op.norm, "mat-mul takes its input as it is");
-  const { state, graph, device } = compiler;
+  const { state, graph } = compiler;
+  const { adapter } = compiler.device;
   const bias = await biasOf(compiler, op);
+  const lanes = matMulLanes(adapter);
   return allEnded(
-    partsOf(compiler, op).map(({ matrix, row, rowCount, quants, extras }) =>
-      compiler.prepare(matMul, {
+    partsOf(compiler, op).map(({ matrix, row, rowCount, quants, extras }) => {
+      const part = {
         label: op.weights[0]!.tensor,
-        prelude: matrix.format.prelude,
         buffers: {
           input: compiler.slot(op.input),
           quants,
@@ -85,9 +87,12 @@ export async function matMulOperations(compiler: Compiler, op: LinearOp): Promis
           hasBias: Number(bias !== undefined),
           gather: 0,
         },
-        overrides: { TILES: matMulTiles(device.adapter) },
-      }),
-    ),
+      };
+      const { prelude } = matrix.format;
+      return lanes === undefined
+        ? compiler.prepare(matMul, { ...part, prelude, overrides: { TILES: matMulTiles(adapter) } })
+        : compiler.prepare(matMulBroadcast, { ...part, prelude: prelude + lanes, overrides: {} });
+    }),
   );
 }
 

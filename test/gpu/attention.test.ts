@@ -1,9 +1,9 @@
-// Both attention kernels against float64 on every adapter: head sizes, grouped heads, lengths around tiles and chunks, windows,
+// The attention kernels against float64 on every adapter: head sizes, grouped heads, lengths around tiles and chunks, windows,
 // several sequences, and rows that do not depend on their neighbours.
 import { expect, test } from "vitest";
 import type { Device } from "../../src/gpu/device.ts";
 import { attentionDecode, partialsLength } from "../../src/kernels/attention-decode.ts";
-import { attentionPrefill } from "../../src/kernels/attention-prefill.ts";
+import { attentionPrefill, attentionPrefillFor } from "../../src/kernels/attention-prefill.ts";
 import { attentionReduce, attentionReduceReference } from "../../src/kernels/attention-reduce.ts";
 import type { AttentionReferenceOptions } from "../../src/kernels/attention-reference.ts";
 import { attentionReference } from "../../src/kernels/attention-reference.ts";
@@ -15,10 +15,19 @@ import { gaussians, nmse, packHalves, runKernel } from "./run-kernel.ts";
 const BOUND = 1e-9; // f32 sums of f16 values; the op suite's limit of 1e-6 would hide a wrong key among a thousand
 const UNTOUCHED = -12345;
 
-async function runPrefill(device: Device, given: AttentionReferenceOptions): Promise<Float32Array> {
+/** The portable one, and the adapter's own where that is another. */
+function prefillKernels({ adapter }: Device): Iterable<typeof attentionPrefill> {
+  return new Set([attentionPrefill, attentionPrefillFor(adapter)]);
+}
+
+async function runPrefill(
+  device: Device,
+  given: AttentionReferenceOptions,
+  kernel: typeof attentionPrefill,
+): Promise<Float32Array> {
   const { headCount, kvHeadCount, headDim, queries, rows, pages, window, softCap } = given;
   const rowCount = rows.length / 4;
-  const { output } = await runKernel(device, attentionPrefill, {
+  const { output } = await runKernel(device, kernel, {
     data: {
       step: Uint32Array.of(rowCount, 0, 0, 0),
       queries,
@@ -100,8 +109,11 @@ describeAdapters("attention", ({ device }) => {
     test(`prefill, ${name}`, async () => {
       for (const positions of PREFILL_POSITIONS) {
         const given = attentionCase({ ...heads, positions });
-        const output = await runPrefill(await device(), given);
-        expect(nmse(output, attentionReference(given)), JSON.stringify(positions)).toBeLessThan(BOUND);
+        const expected = attentionReference(given);
+        for (const kernel of prefillKernels(await device())) {
+          const output = await runPrefill(await device(), given, kernel);
+          expect(nmse(output, expected), `${kernel.name} ${JSON.stringify(positions)}`).toBeLessThan(BOUND);
+        }
       }
     });
   }
@@ -113,7 +125,10 @@ describeAdapters("attention", ({ device }) => {
       const { output } = await runDecode(await device(), decoding, 3);
       expect(nmse(output, attentionReference(decoding))).toBeLessThan(BOUND);
       const filling = attentionCase({ ...shape, positions: [range(280, 330), range(0, 3)] });
-      expect(nmse(await runPrefill(await device(), filling), attentionReference(filling))).toBeLessThan(BOUND);
+      for (const kernel of prefillKernels(await device())) {
+        const filled = await runPrefill(await device(), filling, kernel);
+        expect(nmse(filled, attentionReference(filling)), kernel.name).toBeLessThan(BOUND);
+      }
     });
   }
 
@@ -155,21 +170,24 @@ describeAdapters("attention", ({ device }) => {
       const shape = { headCount: 3, kvHeadCount: 1, headDim: 64, ...variant };
       const all = attentionCase({ ...shape, positions: [range(70, 326)] });
       const width = shape.headCount * shape.headDim;
-      const together = await runPrefill(await device(), all);
-      for (const [from, rows] of [
-        [0, 1],
-        [93, 1],
-        [255, 1],
-        [37, 7],
-        [190, 64],
-      ] as const) {
-        const part = {
-          ...all,
-          queries: all.queries.slice(from * width, (from + rows) * width),
-          rows: all.rows.slice(from * 4, (from + rows) * 4),
-        };
-        const alone = await runPrefill(await device(), part);
-        expect(alone, `rows ${from} to ${from + rows}`).toEqual(together.slice(from * width, (from + rows) * width));
+      for (const kernel of prefillKernels(await device())) {
+        const together = await runPrefill(await device(), all, kernel);
+        for (const [from, rows] of [
+          [0, 1],
+          [93, 1],
+          [255, 1],
+          [37, 7],
+          [190, 64],
+        ] as const) {
+          const part = {
+            ...all,
+            queries: all.queries.slice(from * width, (from + rows) * width),
+            rows: all.rows.slice(from * 4, (from + rows) * 4),
+          };
+          const alone = await runPrefill(await device(), part, kernel);
+          const expected = together.slice(from * width, (from + rows) * width);
+          expect(alone, `${kernel.name}, rows ${from} to ${from + rows}`).toEqual(expected);
+        }
       }
     }
   });
@@ -178,9 +196,12 @@ describeAdapters("attention", ({ device }) => {
     const shape = { headCount: 3, kvHeadCount: 1, headDim: 80 };
     const both = attentionCase({ ...shape, positions: [range(60, 70), range(500, 520)] });
     const width = shape.headCount * shape.headDim;
-    const together = await runPrefill(await device(), both);
     const second = { ...both, queries: both.queries.slice(10 * width), rows: both.rows.slice(40) };
-    expect(await runPrefill(await device(), second)).toEqual(together.slice(10 * width));
+    for (const kernel of prefillKernels(await device())) {
+      const together = await runPrefill(await device(), both, kernel);
+      const alone = await runPrefill(await device(), second, kernel);
+      expect(alone, kernel.name).toEqual(together.slice(10 * width));
+    }
   });
 
   test("decode gives a row the same bits among 16 rows as alone", async () => {

@@ -52,9 +52,11 @@ describeAdapters("device", ({ open, gpu, name }) => {
       isFallback: true,
       vendor: { lavapipe: "mesa", swiftshader: "google" }[name],
     });
+    expect(device.adapter.subgroupSize).toBe({ lavapipe: 8, swiftshader: 4 }[name]);
     expect(device.features.has("shader-f16")).toBe(name === "lavapipe");
     expect(device.maxBindingBytes).toBeGreaterThanOrEqual(128 * 1024 * 1024);
-    expect((await opened({ features: [] })).features.size).toBe(0);
+    const plain = await opened({ features: [] });
+    expect([plain.features.size, plain.adapter.subgroupSize]).toEqual([0, 0]);
     expect((await opened({ maxBindingBytes: 4096 })).maxBindingBytes).toBe(4096);
   });
 
