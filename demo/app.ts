@@ -1,10 +1,11 @@
 // What the page does: opens models, sends messages, stops, starts over. Owns the state; the views only read it.
 import { createEngine, type RequestStats } from "../src/index.ts";
 import { fillTurn, openTurn } from "./answering.ts";
+import { offerToOrigin } from "./origin-api.ts";
 import { problemOf, report } from "./problem.ts";
 import { type ControlName, controlOf } from "./settings/controls.ts";
 import { type ControlValue, DEFAULT_SETTINGS } from "./settings/settings.ts";
-import type { AssistantTurn, State } from "./state.ts";
+import type { AssistantTurn, ModelState, State } from "./state.ts";
 
 export interface App {
   readonly state: State;
@@ -57,7 +58,10 @@ export function createApp(changed: () => void): App {
     const before = state.model;
     state.model = { name: "loading", source };
     changed();
-    if (before.name === "ready") await before.engine.dispose();
+    if (before.name === "ready") {
+      before.serving?.dispose();
+      await before.engine.dispose();
+    }
     const isCurrent = () => loading === controller;
     try {
       const engine = await createEngine({
@@ -74,7 +78,14 @@ export function createApp(changed: () => void): App {
         onStats: (stats) => onStats?.(stats),
       });
       if (!isCurrent()) return void engine.dispose();
-      state.model = { name: "ready", source, model, engine, info: engine.info };
+      const ready: ModelState = { name: "ready", source, model, engine, info: engine.info };
+      state.model = ready;
+      void offerToOrigin(engine).then((serving) => {
+        if (!serving) return;
+        if (state.model !== ready) return serving.dispose();
+        ready.serving = serving;
+        changed();
+      });
     } catch (error) {
       if (!isCurrent()) return;
       state.model = { name: "failed", source, problem: problemOf(error) };

@@ -5,7 +5,7 @@ import type { ModelState } from "./state.ts";
 
 export function factsView(model: ModelState): TemplateResult | typeof nothing {
   if (model.name !== "ready") return nothing;
-  const { info } = model;
+  const { info, serving } = model;
   const formats = Object.entries(info.formats).map(([format, count]) => `${count} × ${format}`);
   const facts: readonly (readonly [string, string])[] = [
     ["Model", info.name],
@@ -19,6 +19,7 @@ export function factsView(model: ModelState): TemplateResult | typeof nothing {
     ["Adapter", info.adapter],
     ["GPU features", info.features.length === 0 ? "none needed, none used" : info.features.join(", ")],
     ["Fingerprint", info.fingerprint],
+    ...(serving ? [["API for this origin", serving.baseURL] as const] : []),
   ];
   return html`<section class="facts" aria-label="About the model">
     <h2>Model and GPU</h2>

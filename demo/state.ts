@@ -1,5 +1,5 @@
 // Everything that the page shows, as plain data. Only app.ts and answering.ts change it.
-import type { CompletionUsage, Engine, ModelInfo, ProgressEvent, RequestStats } from "../src/index.ts";
+import type { CompletionUsage, Engine, ModelInfo, ProgressEvent, RequestStats, ServingPage } from "../src/index.ts";
 import type { Choice, Ending } from "./answer.ts";
 import type { Problem } from "./problem.ts";
 import type { RequestBody } from "./request.ts";
@@ -37,7 +37,15 @@ export type ModelState =
   | { name: "none" }
   | { name: "loading"; source: string; progress?: ProgressEvent }
   | { name: "failed"; source: string; problem: Problem }
-  | { name: "ready"; source: string; model: URL | File; engine: Engine; info: ModelInfo };
+  | {
+      name: "ready";
+      source: string;
+      model: URL | File;
+      engine: Engine;
+      info: ModelInfo;
+      /** Answers for all of the origin, once the service worker does. */
+      serving?: ServingPage;
+    };
 
 /** A control at fault, and why. */
 export interface Mark {

@@ -18,6 +18,7 @@ interface LastingEvent {
 }
 interface FetchEvent extends LastingEvent {
   readonly request: Request;
+  readonly clientId: string;
   respondWith(response: Promise<Response>): void;
 }
 
@@ -37,7 +38,7 @@ scope.addEventListener("message", (event) => {
 scope.addEventListener("fetch", (event) => {
   if (!isApiRequest(event.request.url, registration.scope)) return;
   const search = { clients, locks: navigator.locks, scope: registration.scope };
-  const { response, ended } = relay(event.request, search);
+  const { response, ended } = relay(event.request, event.clientId, search);
   event.respondWith(response);
   event.waitUntil(ended);
 });

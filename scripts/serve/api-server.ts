@@ -1,9 +1,9 @@
 // A socket, the gate behind it, and an engine behind that: what `npm run serve` starts, whatever runs the models.
 import type { RequestStats } from "../../src/engine/stats.ts";
+import type { RequestHandler } from "../../src/server/fetch-handler.ts";
 import { type AnsweringEngine, createFetchHandler } from "../../src/server/fetch-handler.ts";
 import { createAccessLog } from "./access-line.ts";
 import { createGate, type Policy } from "./gate.ts";
-import type { RequestHandler } from "./http-bridge.ts";
 import { startHttpServer } from "./http-server.ts";
 
 export interface ServedEngine extends AnsweringEngine {

@@ -1,9 +1,8 @@
 // Who is let in. With a key: whoever knows it. Without one: programs of this machine, and no web page that was not named.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { newRequestId } from "../../src/server/exchange.ts";
-import type { RequestRecord } from "../../src/server/fetch-handler.ts";
+import type { RequestHandler, RequestRecord } from "../../src/server/fetch-handler.ts";
 import { isLoopback } from "./address.ts";
-import type { RequestHandler } from "./http-bridge.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
 export interface Policy {

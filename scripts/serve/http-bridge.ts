@@ -3,10 +3,8 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { finished } from "node:stream/promises";
+import type { RequestHandler } from "../../src/server/fetch-handler.ts";
 import { refuse } from "./refusal.ts";
-
-/** Answers everything with a Response; rejects only once the Request's signal has fired. */
-export type RequestHandler = (request: Request) => Promise<Response>;
 
 /**
  * Resolves when the answer has left or the client has. A handler that fails is answered with 500, or cut off when its

@@ -3,9 +3,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { RequestHandler } from "../../src/server/fetch-handler.ts";
 import { CommandError } from "../command-error.ts";
 import { baseUrl } from "./address.ts";
-import { exchange, type RequestHandler } from "./http-bridge.ts";
+import { exchange } from "./http-bridge.ts";
 import { refuse } from "./refusal.ts";
 
 const LIMITS = {

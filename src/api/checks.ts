@@ -102,7 +102,7 @@ export function array<T>(item: Check<T>, { min, max }: Range): Check<T[]> {
         "array_above_max_length",
         `Invalid '${path}': array too long. Expected an array with maximum length ${max}, but got an array with length ${value.length} instead.`,
       );
-    return value.map((element, index) => item(element, `${path}[${index}]`));
+    return Array.from(value, (element, index) => item(element, `${path}[${index}]`)); // unlike map, sees holes
   };
 }
 

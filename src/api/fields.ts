@@ -54,7 +54,7 @@ export const FIELDS = {
   metadata: honoured(metadata, "≤ 16 pairs: key ≤ 64, value ≤ 512 characters", "none", "accepted without `store`"),
   service_tier: honoured(
     oneOf("auto", "default", "flex", "scale", "priority", "fast"), "auto, default, flex, scale, priority, fast",
-    "`auto`", "there is one tier; a response names it, `default`, when asked",
+    "`auto`", "`priority` and `fast` go before others, `flex` runs when nothing else does; a response names its tier when asked",
   ),
 
   top_k: extension(integer(COUNT), "integer ≥ 0", "0 (off)", "the best so many tokens (Fan et al. 2018)"),

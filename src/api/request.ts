@@ -32,6 +32,8 @@ export interface ChatRequest {
   readonly ignoreEos: boolean;
   /** Of choice 0; the others differ in `choice` alone. */
   readonly sampling: SamplingOptions;
+  /** Who goes before whom. */
+  readonly tier: Tier;
   /** True when the request named a tier, so that the response has to. */
   readonly namesServiceTier: boolean;
   /** How many alternatives to report at each position of the prompt; absent: none of it. */
@@ -42,6 +44,9 @@ export interface ChatRequest {
   readonly user?: string;
   readonly safetyIdentifier?: string;
 }
+
+/** The tiers that there are, first to last: `flex` runs when nothing else does. */
+export type Tier = "priority" | "default" | "flex";
 
 /** How a request's prefixes are found and kept. */
 export interface CacheRequest {
@@ -84,6 +89,7 @@ export function parseRequest(body: unknown, limits: RequestLimits): ChatRequest 
     stopTokenIds: [...new Set(values.stop_token_ids)],
     ignoreEos: values.ignore_eos ?? false,
     sampling: samplingOptions(values, limits),
+    tier: TIERS[values.service_tier ?? "auto"],
     namesServiceTier: values.service_tier !== undefined,
     ...(values.prompt_logprobs !== undefined && { promptLogprobs: values.prompt_logprobs }),
     returnTokenIds: values.return_token_ids ?? false,
@@ -100,6 +106,16 @@ export function requestedModel(body: unknown): string | undefined {
   const { model } = body as { readonly model?: unknown };
   return typeof model === "string" && model !== "" ? model : undefined;
 }
+
+/** What serves each of the names; OpenAI reports `fast` as `priority`. */
+const TIERS = {
+  auto: "default",
+  default: "default",
+  scale: "default",
+  flex: "flex",
+  priority: "priority",
+  fast: "priority",
+} as const satisfies Record<string, Tier>;
 
 const MINUTE_MS = 60_000;
 

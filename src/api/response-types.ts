@@ -78,7 +78,7 @@ export interface ChatCompletion {
   usage: CompletionUsage;
   system_fingerprint: string;
   /** The tier in use, when the request named one. */
-  service_tier?: "default";
+  service_tier?: "priority" | "default" | "flex";
   /** Extension: the prompt's tokens, with `return_token_ids`. */
   prompt_token_ids?: number[];
   /** Extension: with `prompt_logprobs`. */
@@ -120,7 +120,7 @@ export interface ChatCompletionChunk {
   model: string;
   choices: ChatCompletionChunkChoice[];
   system_fingerprint: string;
-  service_tier?: "default";
+  service_tier?: "priority" | "default" | "flex";
   /** Only with `include_usage`: null in all chunks but the last. */
   usage?: CompletionUsage | null;
   /** Extension: in the first chunk, with `return_token_ids`. */

@@ -83,7 +83,8 @@ function json(value: unknown, path: string, depth: number, budget: { valuesLeft:
     throw invalid(path, "invalid_value", `Invalid '${shown(path)}': more than ${maxValues} values in all.`);
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  if (Array.isArray(value)) return value.map((entry, index) => json(entry, `${path}[${index}]`, depth + 1, budget));
+  if (Array.isArray(value))
+    return Array.from(value, (entry, index) => json(entry, `${path}[${index}]`, depth + 1, budget));
   if (typeof value !== "object") return wrongType(value, path, "a JSON value");
   return Object.fromEntries(
     Object.entries(value)

@@ -9,6 +9,11 @@ export interface ControlledStream<T> extends AsyncIterable<T> {
   readonly controller: AbortController;
 }
 
+/** A stream that was thrown away, read or unread, ends the work behind it: nobody is left to do so. */
+const abandoned = new FinalizationRegistry<AsyncIterator<unknown, unknown>>((source) => {
+  source.return?.().then(ignore, ignore);
+});
+
 /** Wraps `source`, whose `return()` ends the producer. An abort is seen at once, even while a value is being waited for. */
 export function controlledStream<T>(
   source: AsyncIterator<T, unknown>,
@@ -60,6 +65,7 @@ export function controlledStream<T>(
     },
     [Symbol.asyncIterator]: () => iterator,
   };
+  abandoned.register(iterator, source);
 
   return {
     controller,

@@ -117,8 +117,8 @@ async function run(job: Job, signal: AbortSignal, deliver: Deliver): Promise<voi
 
 /** A request that asks for logits of its prompt needs all of it computed. */
 function laneRequest({ session, request, prompt }: Job): LaneRequest {
-  const { cache, choiceCount, promptLogprobs, safetyIdentifier, user } = request;
-  const base = { prompt, wanted: choiceCount };
+  const { cache, choiceCount, promptLogprobs, safetyIdentifier, tier, user } = request;
+  const base = { prompt, wanted: choiceCount, tier };
   if (promptLogprobs !== undefined || !session.runtime.info.capabilities.has("match")) return base;
   return {
     ...base,
@@ -138,7 +138,7 @@ function headOf({ session, request, prompt }: Job, id: string): ChunkHead {
     fingerprint: session.info.fingerprint,
     promptTokens: prompt.length,
     includeUsage: request.includeUsage || !request.stream,
-    ...(request.namesServiceTier && { serviceTier: "default" }),
+    ...(request.namesServiceTier && { serviceTier: request.tier }),
     logprobs: request.sampling.logprobs !== undefined,
     tokenIds: request.returnTokenIds,
   };

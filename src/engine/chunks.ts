@@ -1,4 +1,6 @@
 // Events -> chat.completion.chunk, one choice a chunk, every choice with its own opening and finish.
+
+import type { Tier } from "../api/request.ts";
 import type {
   ChatCompletionChunk,
   ChatCompletionChunkChoice,
@@ -19,7 +21,7 @@ export interface ChunkHead {
   /** Ends the stream with a chunk of usage; all others then carry `usage: null`. */
   readonly includeUsage: boolean;
   /** The tier in use, where the request named one. */
-  readonly serviceTier?: "default";
+  readonly serviceTier?: Tier;
   readonly logprobs: boolean;
   /** Adds the ids of the prompt to the first chunk, and those of the answers to theirs. */
   readonly tokenIds: boolean;

@@ -1,14 +1,25 @@
 // One model's desk in the scheduler: requests are admitted in order of arrival while there are sequences for them, and from
 // then on share steps. Decode rows go together, segments of prompts in between. When pages of keys and values run out, the
 // latest lane gives its own away and is fed again later, token for token as before.
+import type { Tier } from "../api/request.ts";
 import { abortedError, isEngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { PendingCalls } from "../base/pending.ts";
 import { untilAbort } from "../base/until-abort.ts";
 import type { PrefixMatch, Row, Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
 import { createSampler } from "../sampling/sampler.ts";
-import { createLane, createTrack, type Lane, type LaneKeeper, type NextRow, nextRow, type Track } from "./lane.ts";
+import {
+  createLane,
+  createTrack,
+  inTurn,
+  type Lane,
+  type LaneKeeper,
+  type NextRow,
+  nextRow,
+  type Track,
+} from "./lane.ts";
 import { makeRoom, resumeOne } from "./memory-pressure.ts";
+import { byTier } from "./tiers.ts";
 import { createTurnstile } from "./turnstile.ts";
 
 /** A step that takes longer than this is reported as stalled; it may still end. */
@@ -21,6 +32,7 @@ export interface Stall {
 
 export interface LaneRequest {
   readonly prompt: Int32Array;
+  readonly tier: Tier;
   /** How many lanes it could use; it gets no more than the runtime has sequences and rows in a step. */
   readonly wanted: number;
   /** Absent: nothing that is held already is used, and what this request computes is not for others. */
@@ -45,8 +57,8 @@ export interface Lanes {
 export interface Desk {
   /** No lane is open. */
   readonly idle: boolean;
-  /** The ticket of the lane that has waited longest for a step; infinite when none waits. */
-  readonly waitingSince: number;
+  /** The lane that is next to have a step; undefined when none waits. */
+  readonly next: { readonly tier: Tier; readonly ticket: number } | undefined;
   /** As Scheduler.admit. */
   admit(request: LaneRequest, signal: AbortSignal): Promise<Lanes>;
   /** Computes the next step and hands out what it brings. Never rejects: what fails are the lanes in it. */
@@ -91,18 +103,25 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     if (stopped) throw stopped.error;
   }
 
+  /** Lanes that may have a step, in the order of their tiers, then of their waiting. */
   function ready(): Track[] {
-    return [...tracks]
-      .filter(({ waiting, suspended }) => waiting && !suspended)
-      .sort((a, b) => a.waiting!.ticket - b.waiting!.ticket);
+    const waiting = [...tracks].filter((track) => track.waiting && !track.suspended);
+    const urgent = waiting.filter(({ tier }) => tier !== "flex");
+    return (urgent.length > 0 ? urgent : waiting).sort(
+      (a, b) => byTier(a.tier, b.tier) || a.waiting!.ticket - b.waiting!.ticket,
+    );
   }
 
-  /** A segment of the earliest prompt, or a token of as many answers as fit: in turns where both wait. */
+  /** A segment of the first prompt, or a token of as many answers as fit: in turns where both wait, and neither is of a higher tier. */
   function nextRows(): NextRow[] {
     const waiting = ready();
     const decodes = waiting.filter(({ held, prompt }) => held >= prompt.length);
-    const [prefill] = waiting.filter(({ held, prompt }) => held < prompt.length).sort((a, b) => a.arrival - b.arrival);
-    if (prefill && (decodes.length === 0 || lastStage === "decode")) return [nextRow(prefill, 0)];
+    const [prefill] = waiting
+      .filter(({ held, prompt }) => held < prompt.length)
+      .sort((a, b) => byTier(a.tier, b.tier) || a.arrival - b.arrival);
+    const [decode] = decodes;
+    if (prefill && (!decode || lastStage === "decode" || byTier(prefill.tier, decode.tier) < 0))
+      return [nextRow(prefill, 0)];
     const rows: NextRow[] = [];
     for (let room = maxRows.decode; room > 0 && decodes.length > 0; ) {
       const row = nextRow(decodes.shift()!, room);
@@ -167,7 +186,7 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     waiting.resolve(row);
   }
 
-  async function openLanes({ prompt, search }: LaneRequest, width: number, signal: AbortSignal): Promise<Lanes> {
+  async function openLanes({ prompt, search, tier }: LaneRequest, width: number, signal: AbortSignal): Promise<Lanes> {
     const arrival = arrivals++;
     const found = search ? await calls.track(runtime.match(prompt, search)) : { sequence: runtime.open(), length: 0 };
     const lanes: Lane[] = [];
@@ -178,7 +197,17 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     };
     signal.addEventListener("abort", onAbort, { once: true });
     const add = (sequence: SequenceId, held: number, shared: number) => {
-      const track = createTrack({ runtime, signal, arrival, place: lanes.length, sequence, prompt, held, shared });
+      const track = createTrack({
+        runtime,
+        signal,
+        tier,
+        arrival,
+        place: lanes.length,
+        sequence,
+        prompt,
+        held,
+        shared,
+      });
       tracks.add(track);
       own.push(track);
       const lane = createLane(track, keeper);
@@ -191,14 +220,17 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
       cachedTokens: found.length,
       first: first.lane,
       async fork() {
-        await first.track.cutting;
-        const { held, decoded } = first.track;
+        const { track } = first;
         invariant(lanes.length < width, `a request of ${width} lanes forks no more`);
-        invariant(decoded.length === 0, "lanes fork at the end of the prompt");
-        const sequence = await calls.track(runtime.fork(first.track.sequence));
-        const shared = held - (held % runtime.info.pageLength);
-        first.track.shared = shared;
-        return add(sequence, held, shared).lane;
+        invariant(track.decoded.length === 0, "lanes fork at the end of the prompt");
+        const forking = inTurn(track, async () => {
+          const { held } = track;
+          const forked = await runtime.fork(track.sequence);
+          track.shared = held - (held % runtime.info.pageLength);
+          return { forked, held };
+        });
+        const { forked, held } = await calls.track(forking);
+        return add(forked, held, track.shared).lane;
       },
       async wait(reason) {
         await calls.track(untilAbort(reason, signal));
@@ -215,13 +247,14 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     get idle() {
       return tracks.size === 0;
     },
-    get waitingSince() {
-      return ready()[0]?.waiting?.ticket ?? Number.POSITIVE_INFINITY;
+    get next() {
+      const [first] = ready();
+      return first && { tier: first.tier, ticket: first.waiting!.ticket };
     },
     async admit(request, signal) {
       throwIfStopped();
       const width = Math.min(request.wanted, maxSequences, maxRows.decode);
-      await turnstile.enter(width, signal);
+      await turnstile.enter(width, request.tier, signal);
       try {
         // Both may have come in the moment between the turn and now.
         throwIfStopped();

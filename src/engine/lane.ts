@@ -1,5 +1,6 @@
 // A lane: one sequence on its way through the runtime. It knows which ids the sequence is to hold and how many of them the
 // runtime holds; the desk closes the gap, step by step, whether the ids are new or have to be fed again.
+import type { Tier } from "../api/request.ts";
 import { abortedError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import type { Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
@@ -32,6 +33,7 @@ export interface Lane {
 export interface Track {
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
+  readonly tier: Tier;
   /** When its request came: the earlier goes first, and the latest gives way when memory is short. */
   readonly arrival: number;
   /** Its place among the lanes of its request. */
@@ -52,8 +54,8 @@ export interface Track {
   suspended: boolean;
   /** It is in the step that is being computed. */
   stepping: boolean;
-  /** The runtime is forgetting ids of it: until then `held` is too high. */
-  cutting: Promise<void> | undefined;
+  /** Until this settles, the runtime is cutting or forking the sequence; it never rejects. */
+  busy: Promise<void> | undefined;
   waiting: Waiting | undefined;
   /** Ends what the lane waits for, when its request's signal fires. */
   interrupt: (() => void) | undefined;
@@ -92,7 +94,7 @@ export interface LaneKeeper {
 }
 
 export function createTrack(
-  begun: Pick<Track, "runtime" | "signal" | "arrival" | "place" | "sequence" | "prompt" | "held" | "shared">,
+  begun: Pick<Track, "runtime" | "signal" | "tier" | "arrival" | "place" | "sequence" | "prompt" | "held" | "shared">,
 ): Track {
   return {
     ...begun,
@@ -101,7 +103,7 @@ export function createTrack(
     parked: false,
     suspended: false,
     stepping: false,
-    cutting: undefined,
+    busy: undefined,
     waiting: undefined,
     interrupt: undefined,
   };
@@ -169,7 +171,7 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
         track.runtime.free(track.sequence);
         keeper.released(track);
       };
-      if (track.cutting) track.cutting.then(free, free);
+      if (track.busy) void track.busy.then(free);
       else free();
     },
   };
@@ -195,18 +197,24 @@ export function nextRow(track: Track, room: number): NextRow {
   return { track, stage: "decode", ids, last: start + ids.length === decoded.length };
 }
 
-/** Has the runtime forget what lies beyond `length`, after what it is forgetting already. */
-export async function cutTo(track: Track, length: number): Promise<void> {
-  const earlier = track.cutting;
-  const cut = async () => {
-    await earlier;
+/** Has the runtime forget what lies beyond `length`. */
+export function cutTo(track: Track, length: number): Promise<void> {
+  return inTurn(track, async () => {
     if (track.held > length) track.held = await track.runtime.rewind(track.sequence, length);
-  };
-  const cutting = cut();
-  track.cutting = cutting;
+  });
+}
+
+/** Works on a sequence that is in no step: after what is under way on it, since `held` is only true then. */
+export async function inTurn<Result>(track: Track, work: () => Promise<Result>): Promise<Result> {
+  const earlier = track.busy;
+  const turn = earlier ? earlier.then(work) : work();
+  const busy = turn.then(ignore, ignore);
+  track.busy = busy;
   try {
-    await cutting;
+    return await turn;
   } finally {
-    if (track.cutting === cutting) track.cutting = undefined;
+    if (track.busy === busy) track.busy = undefined;
   }
 }
+
+function ignore(): void {}

@@ -1,6 +1,7 @@
 // When pages run out: who gives its own away, and who gets to try again once some are free. What a lane gives away it is fed
 // again later, from the ids that it keeps.
 import { cutTo, type NextRow, type Track } from "./lane.ts";
+import { byTier } from "./tiers.ts";
 
 /**
  * Takes pages from whoever is readiest to yield, perhaps from a lane of the step itself. Lanes that have only what they share
@@ -30,7 +31,7 @@ export function resumeOne(tracks: Iterable<Track>): boolean {
   return earliest !== undefined;
 }
 
-/** Lanes whose readers are behind, then the latest. */
+/** Lanes whose readers are behind, then the lowest tier, then the latest. */
 function byReadinessToYield(a: Track, b: Track): number {
-  return Number(b.parked) - Number(a.parked) || b.arrival - a.arrival || b.place - a.place;
+  return Number(b.parked) - Number(a.parked) || byTier(b.tier, a.tier) || b.arrival - a.arrival || b.place - a.place;
 }

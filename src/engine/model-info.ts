@@ -47,10 +47,12 @@ export interface ModelFacts {
 export async function modelInfo(facts: ModelFacts): Promise<ModelInfo> {
   const { gguf, tokenizer, template, runtime, host } = facts;
   const architecture = gguf.metadata.requireString("general.architecture");
-  const name = gguf.metadata.string("general.name") ?? baseName(gguf.files[0]?.source.name ?? "model");
+  // The file's name tells two quantizations of one model apart, which the name in the file does not.
+  const fileName = baseName(gguf.files[0]?.source.name ?? "model");
+  const name = gguf.metadata.string("general.name") ?? fileName;
   const trained = gguf.metadata.number(`${architecture}.context_length`);
   return {
-    id: facts.id ?? name,
+    id: facts.id ?? fileName,
     name,
     architecture,
     parameters: sum([...gguf.tensors.values()].map(({ shape }) => shape.reduce((product, size) => product * size, 1))),
@@ -86,10 +88,23 @@ function formatMix(gguf: Gguf): Record<string, number> {
   return Object.fromEntries([...counts].sort(([, a], [, b]) => b - a));
 }
 
+/** Of a path or an address, without the ending and a part's number. */
 function baseName(path: string): string {
-  return (path.split(/[\\/]/).pop() ?? path).replace(/[?#].*$/, "").replace(/\.gguf$/i, "");
+  const last = path
+    .replace(/[?#].*$/, "")
+    .split(/[\\/]/)
+    .pop();
+  return decoded(last || path).replace(/(-\d{5}-of-\d{5})?\.gguf$/i, "");
 }
 
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

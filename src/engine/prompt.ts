@@ -1,6 +1,6 @@
 // A request -> prompt ids: the template's rendering, tokenized with control tokens only where the template wrote them.
 import type { ChatRequest } from "../api/request.ts";
-import { EngineError } from "../base/errors.ts";
+import { EngineError, isEngineError } from "../base/errors.ts";
 import { chatMessages } from "../chat/from-request.ts";
 import type { ChatTemplate } from "../chat/template.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -17,13 +17,9 @@ type PromptRequest = Pick<ChatRequest, "messages" | "continueFinalMessage" | "te
  * @throws EngineError `template_error`, `budget_exceeded`, `context_length_exceeded` when the answer that was asked for has no
  *   room, or not one token of it where no length was
  */
-export function encodePrompt({ template, tokenizer, info }: PromptSide, request: PromptRequest): Int32Array {
-  const segments = template.render(chatMessages(request.messages), {
-    addGenerationPrompt: !request.continueFinalMessage,
-    continueFinalMessage: request.continueFinalMessage,
-    variables: request.templateVariables,
-  });
-  const ids = tokenizer.encode(segments, { addEos: false }); // BOS as the model asks, unless the template wrote it
+export function encodePrompt(side: PromptSide, request: PromptRequest): Int32Array {
+  const { info } = side;
+  const ids = idsOf(side, request);
   if (ids.length === 0)
     throw new EngineError("template_error", "The chat template made an empty prompt of these messages.", {
       param: "messages",
@@ -44,4 +40,20 @@ export function encodePrompt({ template, tokenizer, info }: PromptSide, request:
     );
   }
   return ids;
+}
+
+/** What runs over a budget on the way does so for these messages. */
+function idsOf({ template, tokenizer }: PromptSide, request: PromptRequest): Int32Array {
+  try {
+    const segments = template.render(chatMessages(request.messages), {
+      addGenerationPrompt: !request.continueFinalMessage,
+      continueFinalMessage: request.continueFinalMessage,
+      variables: request.templateVariables,
+    });
+    return tokenizer.encode(segments, { addEos: false }); // BOS as the model asks, unless the template wrote it
+  } catch (error) {
+    if (!isEngineError(error, "budget_exceeded")) throw error;
+    const { message, details } = error;
+    throw new EngineError("budget_exceeded", message, { param: "messages", cause: error, ...(details && { details }) });
+  }
 }

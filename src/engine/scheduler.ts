@@ -4,6 +4,7 @@ import { throwIfAborted } from "../base/errors.ts";
 import { nextTask } from "../base/event-loop.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createDesk, type Desk, type LaneRequest, type Lanes, type Stall } from "./desk.ts";
+import { byTier } from "./tiers.ts";
 
 export interface Scheduler {
   /**
@@ -34,20 +35,19 @@ export function createScheduler(onStall: (stall: Stall) => void = () => {}): Sch
     for (;;) {
       // Whatever the last step set off has asked for its next step by then, and aborts have been seen.
       await nextTask();
-      const next = longestWaiting();
+      const next = nextDesk();
       if (!next) break;
       await next.step();
     }
     running = false;
   }
 
-  function longestWaiting(): Desk | undefined {
-    let longest: Desk | undefined;
-    for (const desk of busy) {
-      if (desk.idle) busy.delete(desk);
-      else if (desk.waitingSince < (longest?.waitingSince ?? Number.POSITIVE_INFINITY)) longest = desk;
-    }
-    return longest;
+  /** The desk of the highest tier, then of the longest waiting. */
+  function nextDesk(): Desk | undefined {
+    for (const desk of busy) if (desk.idle) busy.delete(desk);
+    const waiting = [...busy].flatMap((desk) => (desk.next ? [{ desk, ...desk.next }] : []));
+    waiting.sort((a, b) => byTier(a.tier, b.tier) || a.ticket - b.ticket);
+    return waiting[0]?.desk;
   }
 
   return {

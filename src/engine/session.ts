@@ -16,7 +16,7 @@ import type { Scheduler } from "./scheduler.ts";
 
 export interface SessionOptions {
   readonly openModel: OpenModel;
-  /** What requests call the model; default: the file's own name for it. */
+  /** What requests call the model; default: the file's name, without its ending. */
   readonly id?: string;
   /** Tokens that prompt and answer may have together; default: what the model was trained for, if the memory budget allows. */
   readonly contextLength?: number;

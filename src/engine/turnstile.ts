@@ -1,13 +1,18 @@
-// Lets requests in, in order of arrival, while there are sequences for them.
-import { abortedError } from "../base/errors.ts";
+// Lets requests in while there are sequences for them: tier by tier, each in order of arrival. The line of a tier is bounded.
+import type { Tier } from "../api/request.ts";
+import { abortedError, EngineError } from "../base/errors.ts";
+import { byTier } from "./tiers.ts";
+
+/** Far more than a page has open; a server with that many waiting does better to say so. */
+const MAX_WAITING = 64;
 
 export interface Turnstile {
   /**
    * Resolves when `count` sequences are this caller's. The first in line waits until all of its own are free, and
    * whoever comes later waits behind it.
-   * @throws EngineError `aborted`; whatever `close` was called with
+   * @throws EngineError `rate_limit_exceeded` when too many of its tier wait, `aborted`; whatever `close` was called with
    */
-  enter(count: number, signal: AbortSignal): Promise<void>;
+  enter(count: number, tier: Tier, signal: AbortSignal): Promise<void>;
   /** Gives sequences back. */
   leave(count: number): void;
   /** Refuses all who wait. */
@@ -16,6 +21,7 @@ export interface Turnstile {
 
 interface Entry {
   readonly count: number;
+  readonly tier: Tier;
   readonly pass: () => void;
   readonly refuse: (error: unknown) => void;
 }
@@ -34,7 +40,7 @@ export function createTurnstile(places: number): Turnstile {
   }
 
   return {
-    enter(count, signal) {
+    enter(count, tier, signal) {
       return new Promise((resolve, reject) => {
         const onAbort = () => {
           line = line.filter((other) => other !== entry);
@@ -47,11 +53,17 @@ export function createTurnstile(places: number): Turnstile {
             settle(...args);
           };
         };
-        const entry: Entry = { count, pass: settled(() => resolve()), refuse: settled(reject) };
+        const entry: Entry = { count, tier, pass: settled(() => resolve()), refuse: settled(reject) };
         if (signal.aborted) return reject(abortedError(signal));
         signal.addEventListener("abort", onAbort, { once: true });
         line.push(entry);
+        line.sort((a, b) => byTier(a.tier, b.tier)); // stable: arrival decides within a tier
         admit();
+        const waiting = line.filter((other) => other.tier === tier);
+        if (waiting.length > MAX_WAITING) {
+          line = line.filter((other) => other !== entry);
+          entry.refuse(crowded(MAX_WAITING, tier));
+        }
       });
     },
     leave(count) {
@@ -62,4 +74,11 @@ export function createTurnstile(places: number): Turnstile {
       for (const { refuse } of line.splice(0)) refuse(error);
     },
   };
+}
+
+function crowded(count: number, tier: Tier): EngineError<"rate_limit_exceeded"> {
+  return new EngineError(
+    "rate_limit_exceeded",
+    `${count} requests of the tier '${tier}' are waiting already, and no more may. Try again when some of them have ended.`,
+  );
 }

@@ -24,6 +24,8 @@ export interface AdapterFacts {
   readonly description: string;
   /** A CPU in disguise. */
   readonly isFallback: boolean;
+  /** Lanes of a subgroup where that is one number and subgroups are enabled, else 0. */
+  readonly subgroupSize: number;
 }
 
 export interface Device {
@@ -120,6 +122,8 @@ function wrapDevice(
       device: info.device,
       description: info.description,
       isFallback: info.isFallbackAdapter ?? false,
+      subgroupSize:
+        features.includes("subgroups") && info.subgroupMinSize === info.subgroupMaxSize ? info.subgroupMinSize : 0,
     },
     features: new Set(features),
     maxBindingBytes: Math.min(maxBindingBytes, device.limits.maxStorageBufferBindingSize),

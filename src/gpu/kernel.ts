@@ -61,16 +61,26 @@ export interface PrepareOptions<B extends Accesses, P extends Scalars, O extends
   buffers: { readonly [Name in keyof B]: BufferBinding };
   params: ParamValues<P>;
   overrides: OverrideValues<O>;
-  /** Appended to the source: the functions of a weight format. */
+  /** Appended to the source: the functions of a weight format, or of a variant. */
   prelude?: string;
+  /** Put before the source: WGSL directives that the prelude needs. */
+  directives?: string;
+}
+
+/** One dispatch, its grid worked out: at least one workgroup. */
+export interface Dispatch {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly x: number;
+  readonly y: number;
+  readonly z: number;
 }
 
 /** A kernel with its buffers and numbers, ready to run any number of times. */
 export interface Operation<Size> {
   readonly label: string;
-  readonly pipeline: GPUComputePipeline;
-  readonly bindGroup: GPUBindGroup;
-  readonly workgroups: (size: Size) => Grid;
+  /** Its dispatch for a size; none where the grid is empty. Worth keeping where a size comes back. */
+  dispatch(size: Size): Dispatch | undefined;
   /** Gives back its slot of the parameter arena. */
   free(): void;
 }
@@ -111,9 +121,10 @@ export async function prepare<B extends Accesses, P extends Scalars, O extends O
   const values = { params: options.params, overrides: options.overrides };
   return {
     label: options.label,
-    pipeline,
-    bindGroup,
-    workgroups: (size) => foldGrid(kernel.grid(size, values)),
+    dispatch(size) {
+      const [x, y = 1, z = 1] = foldGrid(kernel.grid(size, values));
+      return x * y * z === 0 ? undefined : { pipeline, bindGroup, x, y, z };
+    },
     free() {
       if (slot) state.freeSlots.push(slot);
       slot = undefined;
@@ -216,10 +227,10 @@ function pipelineFor<B extends Accesses, P extends Scalars, O extends Overrides,
   state: KernelState,
   kernel: Kernel<B, P, O, Size>,
   layout: GPUPipelineLayout,
-  { overrides, prelude = "" }: PrepareOptions<B, P, O>,
+  { overrides, prelude = "", directives = "" }: PrepareOptions<B, P, O>,
 ): Promise<GPUComputePipeline> {
   const constants = Object.fromEntries(Object.keys(kernel.overrides).map((name) => [name, Number(overrides[name]!)]));
-  const key = JSON.stringify(constants) + prelude;
+  const key = JSON.stringify(constants) + directives + prelude;
   let ofKernel = state.pipelines.get(kernel);
   if (!ofKernel) {
     ofKernel = new Map();
@@ -227,7 +238,7 @@ function pipelineFor<B extends Accesses, P extends Scalars, O extends Overrides,
   }
   let pipeline = ofKernel.get(key);
   if (!pipeline) {
-    const code = prelude === "" ? kernel.source : `${kernel.source}\n${prelude}`;
+    const code = `${directives}${kernel.source}\n${prelude}`;
     let module = state.modules.get(code);
     if (!module) {
       // The pipeline reports what is wrong with its module, so the scope only keeps it from being reported twice.

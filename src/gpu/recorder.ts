@@ -1,7 +1,7 @@
 // Records one submission: every operation in one compute pass, copies at the encoder's tail.
 import { invariant } from "../base/invariant.ts";
 import type { Device } from "./device.ts";
-import type { Operation } from "./kernel.ts";
+import type { Dispatch, Operation } from "./kernel.ts";
 
 export interface BufferRange {
   readonly buffer: GPUBuffer;
@@ -12,6 +12,8 @@ export interface BufferRange {
 export interface Recorder {
   /** Adds one dispatch; an empty grid adds none. */
   run<Size>(operation: Operation<Size>, size: Size): void;
+  /** Adds dispatches that were worked out before. */
+  replay(dispatches: readonly Dispatch[]): void;
   /** Adds a copy of `byteLength` bytes (a multiple of 4), done after every dispatch, in call order. */
   copy(from: BufferRange, to: BufferRange, byteLength: number): void;
   /** Ends the pass and submits. Once. @throws EngineError `device_lost`, `disposed` */
@@ -29,20 +31,25 @@ export function record(device: Device): Recorder {
 
   return {
     run(operation, size) {
-      invariant(!submitted, `${operation.label} was recorded after its submit`);
-      const [x, y = 1, z = 1] = operation.workgroups(size);
-      if (x * y * z === 0) return;
+      const dispatch = operation.dispatch(size);
+      if (dispatch) this.replay([dispatch]);
+    },
+    replay(dispatches) {
+      invariant(!submitted, "a dispatch was recorded after its submit");
+      if (dispatches.length === 0) return;
       if (!pass) {
         pass = encoder.beginComputePass();
         device.counters.passes++;
       }
-      if (operation.pipeline !== pipeline) {
-        pipeline = operation.pipeline;
-        pass.setPipeline(pipeline);
+      for (const dispatch of dispatches) {
+        if (dispatch.pipeline !== pipeline) {
+          pipeline = dispatch.pipeline;
+          pass.setPipeline(pipeline);
+        }
+        pass.setBindGroup(0, dispatch.bindGroup);
+        pass.dispatchWorkgroups(dispatch.x, dispatch.y, dispatch.z);
       }
-      pass.setBindGroup(0, operation.bindGroup);
-      pass.dispatchWorkgroups(x, y, z);
-      device.counters.dispatches++;
+      device.counters.dispatches += dispatches.length;
     },
     copy(from, to, byteLength) {
       invariant(!submitted, "a copy was recorded after its submit");

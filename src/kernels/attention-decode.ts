@@ -23,14 +23,15 @@ export interface DecodeAttentionSize {
 }
 
 /**
- * queries: [rows, headCount, headDim], scaled. kv: see kv-layout.ts. partials: [rows, headCount, maxChunks, headDim + 4]; chunks
- * beyond a row's length or before its window are neither written nor read. HEAD_DIM: a multiple of 8, at most 512.
+ * queries: [rows, headCount, headDim], scaled. kv: see kv-layout.ts. output: [rows, headCount, headDim], of the rows whose keys lie
+ * in one chunk. partials: [rows, headCount, maxChunks, headDim + 4], of the others, for attentionReduce; chunks beyond a row's
+ * length or before its window are neither written nor read. HEAD_DIM: a multiple of 8, at most 512.
  * window, softCap: 0 for none.
  */
 export const attentionDecode = defineKernel({
   name: "attention-decode",
   source,
-  bindings: { queries: "read", kv: "read", rows: "read", pages: "read", partials: "read_write" },
+  bindings: { queries: "read", kv: "read", rows: "read", pages: "read", partials: "read_write", output: "read_write" },
   params: { headCount: "u32", kvHeadCount: "u32", window: "u32", softCap: "f32", maxChunks: "u32" },
   overrides: { HEAD_DIM: "u32" },
   grid: ({ rows, longest }: DecodeAttentionSize, { params: { headCount, kvHeadCount } }) => [

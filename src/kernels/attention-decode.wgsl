@@ -1,5 +1,6 @@
 // Attention for single rows, split over keys: one workgroup a chunk of 256 keys (fixed absolute positions), a row and up to
-// four query heads of one KV head. It writes the chunk's maximum, sum and weighted values; attention-reduce merges the chunks.
+// four query heads of one KV head. It writes the chunk's maximum, sum and weighted values, which attention-reduce merges; a row
+// that sees keys of one chunk only is finished here.
 
 struct Params {
   headCount: u32,
@@ -15,7 +16,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read> rows: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> pages: array<u32>;
 @group(0) @binding(4) var<storage, read_write> partials: array<vec4<f32>>;
-@group(0) @binding(5) var<uniform> params: Params;
+@group(0) @binding(5) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(6) var<uniform> params: Params;
 
 override HEAD_DIM: u32;
 
@@ -148,33 +150,42 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
 
   // The slices are added in order, four of a thread's eight dimensions at a time.
-  let chunk = vec3<u32>(firstHead * params.maxChunks + group.x, params.maxChunks, min(spare + 1u, 4u));
+  let isWhole = firstKey / CHUNK == position / CHUNK;
+  let heads = min(spare + 1u, 4u);
+  let stride = (HEAD_DIM / 4u + 1u) * params.maxChunks;
+  let start = firstHead * stride + group.x * (HEAD_DIM / 4u + 1u);
   workgroupBarrier();
   weights[thread * 4u] = low0;
   weights[thread * 4u + 1u] = low1;
   weights[thread * 4u + 2u] = low2;
   weights[thread * 4u + 3u] = low3;
   workgroupBarrier();
-  writeSums(chunk, thread, 0u);
+  if (isWhole) {
+    writeOutput(firstHead, heads, sum, thread, 0u);
+  } else {
+    writePartials(start, stride, heads, thread, 0u);
+  }
   workgroupBarrier();
   weights[thread * 4u] = high0;
   weights[thread * 4u + 1u] = high1;
   weights[thread * 4u + 2u] = high2;
   weights[thread * 4u + 3u] = high3;
   workgroupBarrier();
-  writeSums(chunk, thread, 1u);
-  if (thread == 0u) {
-    let stride = (HEAD_DIM / 4u + 1u) * chunk.y;
-    let at = chunk.x * (HEAD_DIM / 4u + 1u);
-    partials[at] = vec4<f32>(most.x, sum.x, 0.0, 0.0);
-    if (chunk.z > 1u) {
-      partials[at + stride] = vec4<f32>(most.y, sum.y, 0.0, 0.0);
+  if (isWhole) {
+    writeOutput(firstHead, heads, sum, thread, 1u);
+  } else {
+    writePartials(start, stride, heads, thread, 1u);
+  }
+  if (thread == 0u && !isWhole) {
+    partials[start] = vec4<f32>(most.x, sum.x, 0.0, 0.0);
+    if (heads > 1u) {
+      partials[start + stride] = vec4<f32>(most.y, sum.y, 0.0, 0.0);
     }
-    if (chunk.z > 2u) {
-      partials[at + 2u * stride] = vec4<f32>(most.z, sum.z, 0.0, 0.0);
+    if (heads > 2u) {
+      partials[start + 2u * stride] = vec4<f32>(most.z, sum.z, 0.0, 0.0);
     }
-    if (chunk.z > 3u) {
-      partials[at + 3u * stride] = vec4<f32>(most.w, sum.w, 0.0, 0.0);
+    if (heads > 3u) {
+      partials[start + 3u * stride] = vec4<f32>(most.w, sum.w, 0.0, 0.0);
     }
   }
 }
@@ -190,19 +201,33 @@ fn capped(scores: vec4<f32>) -> vec4<f32> {
   return scores;
 }
 
-// chunk: index of the first head's chunk, chunks from head to head, heads.
-fn writeSums(chunk: vec3<u32>, thread: u32, half: u32) {
+fn writeOutput(firstHead: u32, heads: u32, sums: vec4<f32>, thread: u32, half: u32) {
   let words = HEAD_DIM / 8u;
-  let slices = dynamic(THREADS / words);
-  for (var item = thread; item < words * chunk.z; item += THREADS) {
+  for (var item = thread; item < words * heads; item += THREADS) {
     let lane = item % words;
     let head = item / words;
-    var total = weights[lane * 4u + head];
-    for (var part = 1u; part < slices; part++) {
-      total += weights[(part * words + lane) * 4u + head];
-    }
-    partials[(chunk.x + head * chunk.y) * (HEAD_DIM / 4u + 1u) + 1u + lane * 2u + half] = total;
+    output[(firstHead + head) * (HEAD_DIM / 4u) + lane * 2u + half] = totalOf(lane, head) / sums[head];
   }
+}
+
+// start: the first head's chunk; stride: from head to head.
+fn writePartials(start: u32, stride: u32, heads: u32, thread: u32, half: u32) {
+  let words = HEAD_DIM / 8u;
+  for (var item = thread; item < words * heads; item += THREADS) {
+    let lane = item % words;
+    let head = item / words;
+    partials[start + head * stride + 1u + lane * 2u + half] = totalOf(lane, head);
+  }
+}
+
+fn totalOf(lane: u32, head: u32) -> vec4<f32> {
+  let words = HEAD_DIM / 8u;
+  let slices = dynamic(THREADS / words);
+  var total = weights[lane * 4u + head];
+  for (var part = 1u; part < slices; part++) {
+    total += weights[(part * words + lane) * 4u + head];
+  }
+  return total;
 }
 
 // The same number, but no constant to the compiler: CPU drivers would unroll such loops, compile for ten seconds and gain

@@ -1,8 +1,11 @@
 // Attention for prefill rows: online softmax over tiles of keys (arXiv 1805.02867, 2205.14135).
+import type { AdapterFacts } from "../gpu/device.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import source from "./attention-prefill.wgsl?raw";
+import quadsSource from "./attention-prefill-quads.wgsl?raw";
 
 const ROWS_PER_WORKGROUP = 16;
+const ROWS_PER_QUAD = 8;
 
 /**
  * queries, output: [rows, headCount, headDim], queries scaled. kv: see kv-layout.ts. The rows of a sequence see its keys up to
@@ -17,5 +20,18 @@ export const attentionPrefill = defineKernel({
   overrides: { HEAD_DIM: "u32" },
   grid: ({ rows }: { rows: number }, { params }) => [Math.ceil(rows / ROWS_PER_WORKGROUP), params.headCount],
 });
+
+/** The same where a subgroup is 4 lanes: on wider ones it would need another way to spread the keys. */
+export const attentionPrefillQuads = defineKernel({
+  ...attentionPrefill,
+  name: "attention-prefill-quads",
+  source: quadsSource,
+  grid: ({ rows }: { rows: number }, { params }) => [Math.ceil(rows / ROWS_PER_QUAD), params.headCount],
+});
+
+/** The kernel for an adapter; fixed, since another would give other bits. */
+export function attentionPrefillFor({ isFallback, subgroupSize }: AdapterFacts): typeof attentionPrefill {
+  return isFallback && subgroupSize === 4 ? attentionPrefillQuads : attentionPrefill;
+}
 
 export { attentionReference as attentionPrefillReference } from "./attention-reference.ts";

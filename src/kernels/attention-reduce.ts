@@ -4,15 +4,18 @@ import type { DecodeAttentionSize } from "./attention-decode.ts";
 import { DECODE_CHUNK } from "./attention-decode.ts";
 import source from "./attention-reduce.wgsl?raw";
 
-/** partials: as attention-decode writes them; output: [rows, headCount, headDim]. window, maxChunks: as there. */
+/**
+ * partials: as attentionDecode writes them; output: [rows, headCount, headDim], of the rows whose keys lie in several chunks.
+ * window, maxChunks: as there. No dispatch where no row may have more than one chunk.
+ */
 export const attentionReduce = defineKernel({
   name: "attention-reduce",
   source,
   bindings: { partials: "read", rows: "read", output: "read_write" },
   params: { headCount: "u32", window: "u32", maxChunks: "u32" },
   overrides: { HEAD_DIM: "u32" },
-  grid: ({ rows }: DecodeAttentionSize, { params, overrides }) => [
-    Math.ceil((params.headCount * overrides.HEAD_DIM) / 256),
+  grid: ({ rows, longest }: DecodeAttentionSize, { params, overrides }) => [
+    longest > DECODE_CHUNK ? Math.ceil((params.headCount * overrides.HEAD_DIM) / 256) : 0,
     rows,
   ],
 });

@@ -1,4 +1,4 @@
-// Merges the chunks of attention-decode in order: one thread makes 4 dimensions of a head of a row.
+// Merges the chunks of attention-decode in order: one thread makes 4 dimensions of a head of a row. Rows of one chunk are done.
 
 struct Params {
   headCount: u32,
@@ -28,6 +28,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let firstKey = select(0u, position + 1u - min(params.window, position + 1u), params.window > 0u);
   let firstChunk = firstKey / CHUNK;
   let lastChunk = position / CHUNK;
+  if (firstChunk == lastChunk) {
+    return;
+  }
   let stride = floats + 1u;
   let base = head * params.maxChunks * stride;
 

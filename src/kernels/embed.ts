@@ -4,14 +4,23 @@ import source from "./embed.wgsl?raw";
 
 /**
  * rows: [rows] of (token id, ...). quants, extras: the planes of matrix rows `rowOffset` up to `rowOffset + rowCount`; tokens
- * outside are left to the other parts. output: [rows, columns], columns a multiple of 4; embeddings times `scale`.
+ * outside are left to the other parts. output: [rows, columns], columns a multiple of 4; embeddings times `scale`. forNorm: 1
+ * leaves what matVecResidual does in `normed` and `squares`, by the norm's weight `gain`; with 0 these three may be anything.
  * prelude: the format's. Size: rows.
  */
 export const embed = defineKernel({
   name: "embed",
   source,
-  bindings: { rows: "read", quants: "read", extras: "read", output: "read_write" },
-  params: { columns: "u32", rowCount: "u32", rowOffset: "u32", scale: "f32" },
+  bindings: {
+    rows: "read",
+    quants: "read",
+    extras: "read",
+    gain: "read",
+    output: "read_write",
+    normed: "read_write",
+    squares: "read_write",
+  },
+  params: { columns: "u32", rowCount: "u32", rowOffset: "u32", scale: "f32", forNorm: "u32" },
   overrides: {},
   grid: ({ rows }: { rows: number }, { params }) => [Math.ceil(params.columns / 1024), rows],
 });

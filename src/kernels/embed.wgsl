@@ -1,4 +1,5 @@
 // Rows of the embedding matrix for a step's tokens, from the planes that the head reads too. One thread a group of 32 weights.
+// Where forNorm, it leaves for the norm that follows what mat-vec-residual.wgsl does.
 // The prelude of the matrix's format is appended: see quant/group.wgsl.
 
 struct Params {
@@ -6,14 +7,18 @@ struct Params {
   rowCount: u32,
   rowOffset: u32,
   scale: f32,
+  forNorm: u32,
 }
 
 // x: token id
 @group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> quants: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> extras: array<u32>;
-@group(0) @binding(3) var<storage, read_write> output: array<vec4<f32>>;
-@group(0) @binding(4) var<uniform> params: Params;
+@group(0) @binding(3) var<storage, read> gain: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> normed: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> squares: array<f32>;
+@group(0) @binding(7) var<uniform> params: Params;
 
 @compute @workgroup_size(32)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -29,8 +34,18 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   let unit = local / 32u * unitsPerRow + index / GROUPS_PER_UNIT;
   let group = loadGroup(unit, local % 32u, index % GROUPS_PER_UNIT);
   let quads = params.columns / 4u;
+  var sum = 0.0;
   for (var i = 0u; i < min(quads - index * 8u, 8u); i++) {
     let weights = group.raw[i] * (group.scale * RAW_SCALE) + group.offset;
-    output[row * quads + index * 8u + i] = weights * params.scale;
+    let values = weights * params.scale;
+    let column = index * 8u + i;
+    output[row * quads + column] = values;
+    if (params.forNorm != 0u) {
+      normed[row * quads + column] = values * gain[column];
+      sum += dot(values, values);
+    }
+  }
+  if (params.forNorm != 0u) {
+    squares[row * ((params.columns + 127u) / 128u * 4u) + index] = sum;
   }
 }

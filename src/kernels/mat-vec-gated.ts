@@ -5,19 +5,31 @@ import activation from "./activation.wgsl?raw";
 import { type ActivationName, activate } from "./gated-activation.ts";
 import { linearReference } from "./mat-vec.ts";
 import source from "./mat-vec-gated.wgsl?raw";
+import tile from "./mat-vec-tile.wgsl?raw";
+import normScale from "./norm-scale.wgsl?raw";
 
 /**
  * input: [rows, columns], columns a multiple of 4. quants, extras: the planes of gate above up, each of `width` rows, a
- * multiple of 32, in one part. output: [rows, width]. SLICES: see `matVecSlices`. ACTIVATION: index in ACTIVATIONS.
- * prelude: the format's. Size: rows.
+ * multiple of 32, in one part. output: [rows, width]. squares, hasNorm, epsilon, ROWS: as in matVec. step: (rows). ACTIVATION:
+ * index in ACTIVATIONS. SLICES and prelude: see matVecVariant. Size: rows.
  */
 export const matVecGated = defineKernel({
   name: "mat-vec-gated",
-  source: source + activation,
-  bindings: { input: "read", quants: "read", extras: "read", output: "read_write" },
-  params: { columns: "u32", width: "u32" },
-  overrides: { SLICES: "u32", ACTIVATION: "u32" },
-  grid: ({ rows }: { rows: number }, { params }) => [Math.ceil(params.width / ROW_TILE), rows],
+  source: source + activation + tile + normScale,
+  bindings: {
+    input: "read",
+    quants: "read",
+    extras: "read",
+    squares: "read",
+    step: "uniform",
+    output: "read_write",
+  },
+  params: { columns: "u32", width: "u32", hasNorm: "u32", epsilon: "f32" },
+  overrides: { SLICES: "u32", ROWS: "u32", ACTIVATION: "u32" },
+  grid: ({ rows }: { rows: number }, { params, overrides }) => [
+    Math.ceil(params.width / ROW_TILE),
+    Math.ceil(rows / overrides.ROWS),
+  ],
 });
 
 /** act(gate x) * (up x) of each row in float64: [rows, width]. `weights`: [2 * width, columns], dequantized. */

@@ -1,23 +1,29 @@
-// output = act(gate x) * (up x) for few rows of x, gate and up stacked in one matrix of 2 * width rows, width a multiple of 32.
-// Lanes and slices as in mat-vec.wgsl; each set of lanes owns a tile of gate and the tile of up that belongs to it.
-// The prelude of the matrix's format is appended: see quant/group.wgsl.
+// output = act(gate x) * (up x) for few rows of x, gate and up stacked in one matrix of 2 * width rows, width a multiple of 32; each
+// set of lanes owns a tile of gate and the tile of up that belongs to it. x is a row of the residual stream times its norm's
+// weight where hasNorm, as in mat-vec.wgsl. How a tile is shared: mat-vec-tile.wgsl.
+// Appended: activation.wgsl, the prelude of the format (see quant/group.wgsl), mat-vec-tile.wgsl, norm-scale.wgsl and a loadX.
 
 struct Params {
   columns: u32,
   width: u32,
+  hasNorm: u32,
+  epsilon: f32,
+}
+
+struct Step {
+  rowCount: u32,
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> quants: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> extras: array<u32>;
-@group(0) @binding(3) var<storage, read_write> output: array<f32>;
-@group(0) @binding(4) var<uniform> params: Params;
+@group(0) @binding(3) var<storage, read> squares: array<vec4<f32>>;
+@group(0) @binding(4) var<uniform> step: Step;
+@group(0) @binding(5) var<storage, read_write> output: array<f32>;
+@group(0) @binding(6) var<uniform> params: Params;
 
-override SLICES: u32;
-const LANES = 8u;
-
-// Of each slice 32 sums of gate, then 32 of up.
-var<workgroup> partials: array<f32, SLICES * 64u>;
+// Of each slice 32 sums of gate, then 32 of up; a component for each row of x.
+var<workgroup> partials: array<vec4<f32>, SLICES * 64u>;
 
 @compute @workgroup_size(LANES * SLICES)
 fn main(
@@ -26,62 +32,98 @@ fn main(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let tile = workgroup.x + workgroup.z * workgroups.x;
-  if (tile * 32u >= params.width) {
+  let count = step.rowCount;
+  let row = workgroup.y * ROWS;
+  if (tile * 32u >= params.width || row >= count) {
     return;
   }
   let lane = thread % LANES;
   let slice = thread / LANES;
-  let row = workgroup.y;
   let quads = params.columns / 4u;
-  let first = row * quads;
-  let last = first + quads - 1u;
+  let rows = rowsFrom(row, count);
+  let first = rows * quads;
   let groups = (params.columns + 31u) / 32u;
   let unitsPerRow = (groups + GROUPS_PER_UNIT - 1u) / GROUPS_PER_UNIT;
   let gateUnit = tile * unitsPerRow;
   let upUnit = gateUnit + params.width / 32u * unitsPerRow;
 
-  var gates = vec4<f32>();
-  var ups = vec4<f32>();
+  // A column for each row of x.
+  var gates: mat4x4<f32>;
+  var ups: mat4x4<f32>;
   for (var i = slice; i < groups; i += SLICES) {
-    let at = first + i * 8u;
-    // Past the end of a row the weights are zero, so that any finite number will do.
-    let x = array<vec4<f32>, 8>(
-      input[at], input[min(at + 1u, last)], input[min(at + 2u, last)], input[min(at + 3u, last)],
-      input[min(at + 4u, last)], input[min(at + 5u, last)], input[min(at + 6u, last)], input[min(at + 7u, last)],
-    );
-    let sum = sumOf(x);
-    let here = i / GROUPS_PER_UNIT;
-    let group = i % GROUPS_PER_UNIT;
-    gates.x += dotGroup(loadGroup(gateUnit + here, lane, group), x, sum);
-    gates.y += dotGroup(loadGroup(gateUnit + here, lane + 8u, group), x, sum);
-    gates.z += dotGroup(loadGroup(gateUnit + here, lane + 16u, group), x, sum);
-    gates.w += dotGroup(loadGroup(gateUnit + here, lane + 24u, group), x, sum);
-    ups.x += dotGroup(loadGroup(upUnit + here, lane, group), x, sum);
-    ups.y += dotGroup(loadGroup(upUnit + here, lane + 8u, group), x, sum);
-    ups.z += dotGroup(loadGroup(upUnit + here, lane + 16u, group), x, sum);
-    ups.w += dotGroup(loadGroup(upUnit + here, lane + 24u, group), x, sum);
+    let gate = loadRows(gateUnit + i / GROUPS_PER_UNIT, lane, i % GROUPS_PER_UNIT);
+    let up = loadRows(upUnit + i / GROUPS_PER_UNIT, lane, i % GROUPS_PER_UNIT);
+    let a = loadX(first.x, quads, i, lane);
+    let sumA = sumOf(a);
+    gates[0] = addDots(gates[0], gate, a, sumA);
+    ups[0] = addDots(ups[0], up, a, sumA);
+    if (ROWS == 4u) {
+      let b = loadX(first.y, quads, i, lane);
+      let sumB = sumOf(b);
+      gates[1] = addDots(gates[1], gate, b, sumB);
+      ups[1] = addDots(ups[1], up, b, sumB);
+      let c = loadX(first.z, quads, i, lane);
+      let sumC = sumOf(c);
+      gates[2] = addDots(gates[2], gate, c, sumC);
+      ups[2] = addDots(ups[2], up, c, sumC);
+      let d = loadX(first.w, quads, i, lane);
+      let sumD = sumOf(d);
+      gates[3] = addDots(gates[3], gate, d, sumD);
+      ups[3] = addDots(ups[3], up, d, sumD);
+    }
   }
 
-  let start = row * params.width + tile * 32u;
-  if (SLICES == 1u) {
-    output[start + lane] = activate(gates.x) * ups.x;
-    output[start + lane + 8u] = activate(gates.y) * ups.y;
-    output[start + lane + 16u] = activate(gates.z) * ups.z;
-    output[start + lane + 24u] = activate(gates.w) * ups.w;
-  } else {
-    for (var i = 0u; i < 4u; i++) {
-      partials[slice * 64u + lane + i * 8u] = gates[i];
-      partials[slice * 64u + lane + i * 8u + 32u] = ups[i];
+  var scales = vec4<f32>(1.0);
+  if (params.hasNorm != 0u) {
+    scales.x = normScale(rows.x, params.columns, params.epsilon);
+    if (ROWS == 4u) {
+      scales.y = normScale(rows.y, params.columns, params.epsilon);
+      scales.z = normScale(rows.z, params.columns, params.epsilon);
+      scales.w = normScale(rows.w, params.columns, params.epsilon);
     }
+  }
+  let ownGates = transpose(gates);
+  let ownUps = transpose(ups);
+  if (SLICES == 1u) {
+    write(row, count, tile * 32u + lane, ownGates[0] * scales, ownUps[0] * scales);
+    write(row, count, tile * 32u + lane + 8u, ownGates[1] * scales, ownUps[1] * scales);
+    write(row, count, tile * 32u + lane + 16u, ownGates[2] * scales, ownUps[2] * scales);
+    write(row, count, tile * 32u + lane + 24u, ownGates[3] * scales, ownUps[3] * scales);
+  } else {
+    let at = slice * 64u + lane;
+    partials[at] = ownGates[0];
+    partials[at + 8u] = ownGates[1];
+    partials[at + 16u] = ownGates[2];
+    partials[at + 24u] = ownGates[3];
+    partials[at + 32u] = ownUps[0];
+    partials[at + 40u] = ownUps[1];
+    partials[at + 48u] = ownUps[2];
+    partials[at + 56u] = ownUps[3];
     workgroupBarrier();
     for (var n = thread; n < 32u; n += LANES * SLICES) {
-      var gate = 0.0;
-      var up = 0.0;
+      var gate = vec4<f32>();
+      var up = vec4<f32>();
       for (var i = 0u; i < SLICES; i++) {
         gate += partials[i * 64u + n];
         up += partials[i * 64u + n + 32u];
       }
-      output[start + n] = activate(gate) * up;
+      write(row, count, tile * 32u + n, gate * scales, up * scales);
+    }
+  }
+}
+
+fn write(row: u32, count: u32, n: u32, gates: vec4<f32>, ups: vec4<f32>) {
+  let at = row * params.width + n;
+  output[at] = activate(gates.x) * ups.x;
+  if (ROWS == 4u) {
+    if (row + 1u < count) {
+      output[at + params.width] = activate(gates.y) * ups.y;
+    }
+    if (row + 2u < count) {
+      output[at + 2u * params.width] = activate(gates.z) * ups.z;
+    }
+    if (row + 3u < count) {
+      output[at + 3u * params.width] = activate(gates.w) * ups.w;
     }
   }
 }

@@ -1,10 +1,11 @@
 // Products of a matrix with few rows of x, each computed alone: decode and verify rows.
-import type { AdapterFacts } from "../gpu/device.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { ROW_TILE } from "../quant/format.ts";
 import source from "./mat-vec.wgsl?raw";
+import tile from "./mat-vec-tile.wgsl?raw";
+import normScale from "./norm-scale.wgsl?raw";
 
-/** Of mat-vec and mat-mul alike. */
+/** Of mat-mul. */
 export const LINEAR_PARAMS = {
   columns: "u32",
   rowCount: "u32",
@@ -16,31 +17,49 @@ export const LINEAR_PARAMS = {
   gather: "u32",
 } as const;
 
+/** Rows of x that one workgroup of a mat-vec kernel may take: one, or four that share each decoded weight. */
+export type MatVecRows = 1 | 4;
+
 /**
  * Computes a part of a matrix: `rowCount` of its rows, from a tile's border on.
  *
  * input: [rows, columns], columns a multiple of 4. quants, extras: the part's planes; extras may be anything where the format
  * has none. output: rows of `outStride` elements; the part's first row goes to element `rowOffset`. Its bias starts at
- * element `biasOffset` of `bias` (anything where hasBias is 0). accumulate: 1 adds to `output`. gather: 1 takes input row
- * wanted[i] for output row i (wanted: anything where it is 0). SLICES: see `matVecSlices`. prelude: the format's. Size: rows of
- * output.
+ * element `biasOffset` of `bias` (anything where hasBias is 0). gather: 1 takes input row wanted[i] for output row i (wanted:
+ * anything where it is 0). hasNorm: 1 scales by the RMS norm of a residual stream, of which `input` and `squares` are what
+ * matVecResidual left (squares: anything where it is 0). step: (rows, wanted rows). ROWS: MatVecRows. SLICES and prelude: see
+ * matVecVariant. Size: rows of output.
  */
 export const matVec = defineKernel({
   name: "mat-vec",
-  source,
-  bindings: { input: "read", quants: "read", extras: "read", bias: "read", wanted: "read", output: "read_write" },
-  params: LINEAR_PARAMS,
-  overrides: { SLICES: "u32" },
-  grid: ({ rows }: { rows: number }, { params }) => [Math.ceil(params.rowCount / ROW_TILE), rows],
+  source: source + tile + normScale,
+  bindings: {
+    input: "read",
+    quants: "read",
+    extras: "read",
+    bias: "read",
+    wanted: "read",
+    squares: "read",
+    step: "uniform",
+    output: "read_write",
+  },
+  params: {
+    columns: "u32",
+    rowCount: "u32",
+    rowOffset: "u32",
+    biasOffset: "u32",
+    outStride: "u32",
+    hasBias: "u32",
+    gather: "u32",
+    hasNorm: "u32",
+    epsilon: "f32",
+  },
+  overrides: { SLICES: "u32", ROWS: "u32" },
+  grid: ({ rows }: { rows: number }, { params, overrides }) => [
+    Math.ceil(params.rowCount / ROW_TILE),
+    Math.ceil(rows / overrides.ROWS),
+  ],
 });
-
-/**
- * In how many slices the columns are cut, each for threads of their own. Fixed for an adapter, since it is part of the order in
- * which products are added: a GPU needs threads where matrices are small, a CPU adapter pays for each barrier.
- */
-export function matVecSlices(adapter: AdapterFacts): number {
-  return adapter.isFallback ? 1 : 8;
-}
 
 export interface LinearReferenceOptions {
   /** [rows, columns] */

@@ -1,6 +1,6 @@
-// output (+)= W x (+ bias) for few rows of x, each computed alone. A tile of 32 rows of W is shared by 8 lanes, each of which
-// owns rows lane, lane + 8, lane + 16, lane + 24 and loads x once for all four; SLICES such sets of lanes share the groups.
-// The prelude of W's format is appended: see quant/group.wgsl.
+// output = W x (+ bias) for few rows of x, each computed alone; where hasNorm, x is a row of the residual stream times its norm's
+// weight, and the result is scaled as the norm wants. How a tile of W is shared: mat-vec-tile.wgsl.
+// Appended: the prelude of W's format (see quant/group.wgsl), mat-vec-tile.wgsl, norm-scale.wgsl and a loadX.
 
 struct Params {
   columns: u32,
@@ -8,9 +8,15 @@ struct Params {
   rowOffset: u32,
   biasOffset: u32,
   outStride: u32,
-  accumulate: u32,
   hasBias: u32,
   gather: u32,
+  hasNorm: u32,
+  epsilon: f32,
+}
+
+struct Step {
+  rowCount: u32,
+  wantCount: u32,
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<f32>>;
@@ -18,13 +24,13 @@ struct Params {
 @group(0) @binding(2) var<storage, read> extras: array<u32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> wanted: array<u32>;
-@group(0) @binding(5) var<storage, read_write> output: array<f32>;
-@group(0) @binding(6) var<uniform> params: Params;
+@group(0) @binding(5) var<storage, read> squares: array<vec4<f32>>;
+@group(0) @binding(6) var<uniform> step: Step;
+@group(0) @binding(7) var<storage, read_write> output: array<f32>;
+@group(0) @binding(8) var<uniform> params: Params;
 
-override SLICES: u32;
-const LANES = 8u;
-
-var<workgroup> partials: array<f32, SLICES * 32u>;
+// A component for each row of x.
+var<workgroup> partials: array<vec4<f32>, SLICES * 32u>;
 
 @compute @workgroup_size(LANES * SLICES)
 fn main(
@@ -33,67 +39,89 @@ fn main(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let tile = workgroup.x + workgroup.z * workgroups.x;
-  if (tile * 32u >= params.rowCount) {
+  let count = select(step.rowCount, step.wantCount, params.gather != 0u);
+  let row = workgroup.y * ROWS;
+  if (tile * 32u >= params.rowCount || row >= count) {
     return;
   }
   let lane = thread % LANES;
   let slice = thread / LANES;
-  let row = workgroup.y;
   let quads = params.columns / 4u;
-  let first = select(row, wanted[row], params.gather != 0u) * quads;
-  let last = first + quads - 1u;
+  var rows = rowsFrom(row, count);
+  if (params.gather != 0u) {
+    rows = vec4<u32>(wanted[rows.x], wanted[rows.y], wanted[rows.z], wanted[rows.w]);
+  }
+  let first = rows * quads;
   let groups = (params.columns + 31u) / 32u;
   let unit = tile * ((groups + GROUPS_PER_UNIT - 1u) / GROUPS_PER_UNIT);
 
-  var sums = vec4<f32>();
+  // A column for each row of x.
+  var sums: mat4x4<f32>;
   for (var i = slice; i < groups; i += SLICES) {
-    let at = first + i * 8u;
-    // Past the end of a row the weights are zero, so that any finite number will do.
-    let x = array<vec4<f32>, 8>(
-      input[at], input[min(at + 1u, last)], input[min(at + 2u, last)], input[min(at + 3u, last)],
-      input[min(at + 4u, last)], input[min(at + 5u, last)], input[min(at + 6u, last)], input[min(at + 7u, last)],
-    );
-    let sum = sumOf(x);
-    let here = unit + i / GROUPS_PER_UNIT;
-    let group = i % GROUPS_PER_UNIT;
-    sums.x += dotGroup(loadGroup(here, lane, group), x, sum);
-    sums.y += dotGroup(loadGroup(here, lane + 8u, group), x, sum);
-    sums.z += dotGroup(loadGroup(here, lane + 16u, group), x, sum);
-    sums.w += dotGroup(loadGroup(here, lane + 24u, group), x, sum);
+    let weights = loadRows(unit + i / GROUPS_PER_UNIT, lane, i % GROUPS_PER_UNIT);
+    let a = loadX(first.x, quads, i, lane);
+    sums[0] = addDots(sums[0], weights, a, sumOf(a));
+    if (ROWS == 4u) {
+      let b = loadX(first.y, quads, i, lane);
+      sums[1] = addDots(sums[1], weights, b, sumOf(b));
+      let c = loadX(first.z, quads, i, lane);
+      sums[2] = addDots(sums[2], weights, c, sumOf(c));
+      let d = loadX(first.w, quads, i, lane);
+      sums[3] = addDots(sums[3], weights, d, sumOf(d));
+    }
   }
 
+  var scales = vec4<f32>(1.0);
+  if (params.hasNorm != 0u) {
+    scales.x = normScale(rows.x, params.columns, params.epsilon);
+    if (ROWS == 4u) {
+      scales.y = normScale(rows.y, params.columns, params.epsilon);
+      scales.z = normScale(rows.z, params.columns, params.epsilon);
+      scales.w = normScale(rows.w, params.columns, params.epsilon);
+    }
+  }
+  let own = transpose(sums);
   if (SLICES == 1u) {
-    write(row, tile * 32u + lane, sums.x);
-    write(row, tile * 32u + lane + 8u, sums.y);
-    write(row, tile * 32u + lane + 16u, sums.z);
-    write(row, tile * 32u + lane + 24u, sums.w);
+    write(row, count, tile * 32u + lane, own[0], scales);
+    write(row, count, tile * 32u + lane + 8u, own[1], scales);
+    write(row, count, tile * 32u + lane + 16u, own[2], scales);
+    write(row, count, tile * 32u + lane + 24u, own[3], scales);
   } else {
-    partials[slice * 32u + lane] = sums.x;
-    partials[slice * 32u + lane + 8u] = sums.y;
-    partials[slice * 32u + lane + 16u] = sums.z;
-    partials[slice * 32u + lane + 24u] = sums.w;
+    partials[slice * 32u + lane] = own[0];
+    partials[slice * 32u + lane + 8u] = own[1];
+    partials[slice * 32u + lane + 16u] = own[2];
+    partials[slice * 32u + lane + 24u] = own[3];
     workgroupBarrier();
     for (var n = thread; n < 32u; n += LANES * SLICES) {
-      var sum = 0.0;
+      var sum = vec4<f32>();
       for (var i = 0u; i < SLICES; i++) {
         sum += partials[i * 32u + n];
       }
-      write(row, tile * 32u + n, sum);
+      write(row, count, tile * 32u + n, sum, scales);
     }
   }
 }
 
-fn write(row: u32, n: u32, value: f32) {
+fn write(row: u32, count: u32, n: u32, sums: vec4<f32>, scales: vec4<f32>) {
   if (n >= params.rowCount) {
     return;
   }
-  let at = row * params.outStride + params.rowOffset + n;
-  var result = value;
+  var offset = 0.0;
   if (params.hasBias != 0u) {
-    result += bias[params.biasOffset + n];
+    offset = bias[params.biasOffset + n];
   }
-  if (params.accumulate != 0u) {
-    result += output[at];
+  let values = fma(sums, scales, vec4<f32>(offset));
+  let at = row * params.outStride + params.rowOffset + n;
+  output[at] = values.x;
+  if (ROWS == 4u) {
+    if (row + 1u < count) {
+      output[at + params.outStride] = values.y;
+    }
+    if (row + 2u < count) {
+      output[at + 2u * params.outStride] = values.z;
+    }
+    if (row + 3u < count) {
+      output[at + 3u * params.outStride] = values.w;
+    }
   }
-  output[at] = result;
 }

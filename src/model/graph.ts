@@ -1,11 +1,15 @@
 // ModelSpec -> ops: one flat list in reading order, consumed by every runtime. It never names an architecture.
+import { squaresWidth } from "../kernels/mat-vec-residual.ts";
 import type { Activation, AttentionWindow, LinearSpec, MatrixRef, ModelSpec, RopeSpec, VectorRef } from "./spec.ts";
 
 /** `prefill` is written for many rows, `decode` for few: the same mathematics, other fusions. */
 export type Stage = "prefill" | "decode";
 
-/** Activation buffers, f32 [rows, width]. `logits` has one row for each wanted row of the step. */
-export type Slot = "residual" | "normed" | "qkv" | "queries" | "attended" | "gateUp" | "gated" | "logits";
+/**
+ * Activation buffers, f32 [rows, width]. `logits` has one row for each wanted row of the step. `squares` is for runtimes whose
+ * producers of `residual` prepare the norm behind them: see kernels/mat-vec-residual.ts.
+ */
+export type Slot = "residual" | "normed" | "squares" | "qkv" | "queries" | "attended" | "gateUp" | "gated" | "logits";
 
 export interface EmbedOp {
   readonly op: "embed";
@@ -13,11 +17,14 @@ export interface EmbedOp {
   readonly output: Slot;
 }
 
-/** RMS norm of each row. */
-export interface NormOp {
-  readonly op: "norm";
+export interface NormSpec {
   readonly weight: VectorRef;
   readonly epsilon: number;
+}
+
+/** RMS norm of each row. */
+export interface NormOp extends NormSpec {
+  readonly op: "norm";
   readonly input: Slot;
   readonly output: Slot;
 }
@@ -28,6 +35,8 @@ export interface LinearOp {
   readonly weights: readonly MatrixRef[];
   /** One entry for each weight; absent when none has a bias. */
   readonly biases?: readonly (VectorRef | undefined)[];
+  /** RMS norm of `input` on the way in: decode's way, where a norm of its own would cost a dispatch. */
+  readonly norm?: NormSpec;
   readonly input: Slot;
   readonly output: Slot;
   /** Where the stack's first output lies in a row of `output`. */
@@ -42,6 +51,8 @@ export interface GatedLinearOp {
   readonly gate: MatrixRef;
   readonly up: MatrixRef;
   readonly activation: Activation;
+  /** As of LinearOp. */
+  readonly norm?: NormSpec;
   readonly input: Slot;
   readonly output: Slot;
 }
@@ -82,6 +93,8 @@ export interface AttentionOp {
 export interface HeadOp {
   readonly op: "head";
   readonly weight: MatrixRef;
+  /** As of LinearOp. */
+  readonly norm?: NormSpec;
   readonly input: Slot;
   readonly output: Slot;
 }
@@ -101,14 +114,16 @@ export interface Graph {
 export function buildGraph(spec: ModelSpec, stage: Stage): Graph {
   const ops: Op[] = [{ op: "embed", weight: spec.embedding, output: "residual" }];
   spec.layers.forEach((layer, index) => {
-    ops.push(...attentionOps(spec, index), ...feedForwardOps(spec, layer.feedForward, stage));
+    ops.push(...attentionOps(spec, index, stage), ...feedForwardOps(spec, layer.feedForward, stage));
   });
-  ops.push(norm(spec, spec.outputNorm), { op: "head", weight: spec.head, input: "normed", output: "logits" });
+  const { before, normed } = normedInput(spec, spec.outputNorm, stage);
+  ops.push(...before, { op: "head", weight: spec.head, ...normed, output: "logits" });
 
   const { headCount, kvHeadCount, headDim } = spec;
   const widths: Record<Slot, number> = {
     residual: spec.hiddenSize,
     normed: spec.hiddenSize,
+    squares: stage === "decode" ? squaresWidth(spec.hiddenSize) : 0,
     qkv: (headCount + 2 * kvHeadCount) * headDim,
     queries: headCount * headDim,
     attended: headCount * headDim,
@@ -119,11 +134,12 @@ export function buildGraph(spec: ModelSpec, stage: Stage): Graph {
   return { stage, ops, widths, headCount, kvHeadCount, headDim };
 }
 
-function attentionOps(spec: ModelSpec, layer: number): Op[] {
+function attentionOps(spec: ModelSpec, layer: number, stage: Stage): Op[] {
   const attention = spec.layers[layer]!.attention;
+  const { before, normed } = normedInput(spec, attention.norm, stage);
   return [
-    norm(spec, attention.norm),
-    ...linear([attention.query, attention.key, attention.value], "normed", "qkv"),
+    ...before,
+    ...linear([attention.query, attention.key, attention.value], normed, "qkv"),
     {
       op: "ropeKv",
       layer,
@@ -136,7 +152,7 @@ function attentionOps(spec: ModelSpec, layer: number): Op[] {
       queryScale: spec.attentionScale,
     },
     { op: "attention", layer, input: "queries", output: "attended", window: attention.window },
-    ...linear([attention.output], "attended", "residual", true),
+    ...linear([attention.output], { input: "attended" }, "residual", true),
   ];
 }
 
@@ -144,8 +160,9 @@ function feedForwardOps(spec: ModelSpec, ffn: ModelSpec["layers"][number]["feedF
   const { gate, up, down, activation } = ffn;
   // The fused kernel reads gate and up as one stack and has no bias; mat-mul writes both and activates afterwards.
   const fused = stage === "decode" && gate.weight.format === up.weight.format && !gate.bias && !up.bias;
+  const { before, normed } = normedInput(spec, ffn.norm, stage);
   return [
-    norm(spec, ffn.norm),
+    ...before,
     ...(fused
       ? [
           {
@@ -153,12 +170,12 @@ function feedForwardOps(spec: ModelSpec, ffn: ModelSpec["layers"][number]["feedF
             gate: gate.weight,
             up: up.weight,
             activation,
-            input: "normed",
+            ...normed,
             output: "gated",
           } satisfies Op,
         ]
       : [
-          ...linear([gate, up], "normed", "gateUp"),
+          ...linear([gate, up], normed, "gateUp"),
           {
             op: "gatedActivation",
             activation,
@@ -167,16 +184,22 @@ function feedForwardOps(spec: ModelSpec, ffn: ModelSpec["layers"][number]["feedF
             output: "gated",
           } satisfies Op,
         ]),
-    ...linear([down], "gated", "residual", true),
+    ...linear([down], { input: "gated" }, "residual", true),
   ];
 }
 
-function norm(spec: ModelSpec, weight: VectorRef): Op {
-  return { op: "norm", weight, epsilon: spec.normEpsilon, input: "residual", output: "normed" };
+/** An op's input, with a norm on the way in or not. */
+type Input = Pick<LinearOp, "input" | "norm">;
+
+/** The norm of the residual stream: an op before its readers in prefill, a part of each of them in decode. */
+function normedInput(spec: ModelSpec, weight: VectorRef, stage: Stage): { before: readonly Op[]; normed: Input } {
+  const norm = { weight, epsilon: spec.normEpsilon };
+  if (stage === "decode") return { before: [], normed: { input: "residual", norm } };
+  return { before: [{ op: "norm", ...norm, input: "residual", output: "normed" }], normed: { input: "normed" } };
 }
 
 /** One op for each run of neighbouring parts that have one format: a file may store V finer than Q and K. */
-function linear(parts: readonly LinearSpec[], input: Slot, output: Slot, residual = false): Op[] {
+function linear(parts: readonly LinearSpec[], input: Input, output: Slot, residual = false): Op[] {
   const ops: Op[] = [];
   let firstRow = 0;
   for (let start = 0, end = 0; start < parts.length; start = end) {
@@ -187,7 +210,7 @@ function linear(parts: readonly LinearSpec[], input: Slot, output: Slot, residua
       op: "linear",
       weights: run.map((part) => part.weight),
       ...(run.some((part) => part.bias) && { biases: run.map((part) => part.bias) }),
-      input,
+      ...input,
       output,
       firstRow,
       residual,

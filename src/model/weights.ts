@@ -132,15 +132,20 @@ function weightsOf(graphs: readonly Graph[]): {
   for (const op of graphs.flatMap((graph) => graph.ops)) {
     switch (op.op) {
       case "embed":
+        stack([op.weight]);
+        break;
       case "head":
         stack([op.weight]);
+        vector(op.norm?.weight);
         break;
       case "linear":
         stack(op.weights);
         op.biases?.forEach(vector);
+        vector(op.norm?.weight);
         break;
       case "gatedLinear":
         stack([op.gate, op.up]);
+        vector(op.norm?.weight);
         break;
       case "norm":
         vector(op.weight);

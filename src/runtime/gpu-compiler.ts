@@ -1,6 +1,7 @@
 // What the ops of a graph are compiled with, whichever file compiles them.
 import type { Device } from "../gpu/device.ts";
 import type { BufferBinding, Kernel, Operation, PrepareOptions } from "../gpu/kernel.ts";
+import type { MatVecVariant } from "../kernels/mat-vec-variant.ts";
 import type { Graph, Slot } from "../model/graph.ts";
 import type { Weights } from "../model/weights.ts";
 import type { GpuState } from "./gpu-state.ts";
@@ -19,9 +20,13 @@ export interface Compiler {
   readonly graph: Graph;
   readonly weights: Weights;
   readonly state: GpuState;
+  /** How this adapter's mat-vec kernels are built. */
+  readonly variant: MatVecVariant;
   slot(name: Slot): BufferBinding;
   /** A small buffer of its own, freed with the graph. */
   vector(label: string, values: Float32Array<ArrayBuffer>): Promise<BufferBinding>;
+  /** What is made beside the steps once it is first asked for, and there as soon as it is made. Failing leaves it absent. */
+  later<Made>(make: () => Promise<Made>): () => Made | undefined;
   prepare<
     B extends Kernel["bindings"],
     P extends Kernel["params"],

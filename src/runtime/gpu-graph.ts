@@ -3,26 +3,18 @@ import { allEnded } from "../base/all-ended.ts";
 import { invariant } from "../base/invariant.ts";
 import { USAGE } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
-import type { BufferBinding, Operation } from "../gpu/kernel.ts";
+import type { Dispatch, Operation } from "../gpu/kernel.ts";
 import { prepare } from "../gpu/kernel.ts";
 import type { Recorder } from "../gpu/recorder.ts";
-import { attentionDecode, decodeChunks } from "../kernels/attention-decode.ts";
-import { attentionPrefill } from "../kernels/attention-prefill.ts";
-import { attentionReduce } from "../kernels/attention-reduce.ts";
+import { decodeChunks } from "../kernels/attention-decode.ts";
+import { matVecVariant } from "../kernels/mat-vec-variant.ts";
 import { rmsNorm } from "../kernels/rms-norm.ts";
-import { ropeKv } from "../kernels/rope-kv.ts";
-import type { AttentionOp, Graph, NormOp, Op, RopeKvOp } from "../model/graph.ts";
-import type { AttentionWindow, VectorRef } from "../model/spec.ts";
+import type { Graph, NormOp, NormSpec, Op } from "../model/graph.ts";
 import type { Weights } from "../model/weights.ts";
+import { attentionOperations, ropeKvOperation } from "./gpu-attention.ts";
 import type { Compiler, Operations, StepSize } from "./gpu-compiler.ts";
-import {
-  activationOperation,
-  embedOperations,
-  gatedLinearOperations,
-  linearOperations,
-  matMulOperation,
-  matVecOperation,
-} from "./gpu-linear.ts";
+import { activationOperation, embedOperations, matMulOperations } from "./gpu-linear.ts";
+import { gatedLinearOperations, headOperations, matVecOperations, residualOperations } from "./gpu-mat-vec.ts";
 import type { GpuState } from "./gpu-state.ts";
 import type { StepPlan } from "./step-plan.ts";
 
@@ -50,11 +42,14 @@ export async function compileGraph(
 ): Promise<CompiledGraph> {
   const sources = new Set<string>();
   const frees: (() => void)[] = [];
+  const replays = new Map<string, { readonly chunks: number; readonly dispatches: readonly Dispatch[] }>();
+  let freed = false;
   const compiler: Compiler = {
     device,
     graph,
     weights,
     state,
+    variant: matVecVariant(device.adapter),
     slot: (name) => ({ buffer: state.slots[name].buffer }),
     async vector(label, values) {
       const buffer = await device.buffers.create({
@@ -69,30 +64,61 @@ export async function compileGraph(
     async prepare(kernel, options) {
       sources.add(kernel.source + (options.prelude ?? "") + JSON.stringify(options.overrides));
       const operation = await prepare(device, kernel, options);
-      frees.push(operation.free);
+      if (freed) operation.free();
+      else frees.push(operation.free);
       return operation;
+    },
+    later(make) {
+      let made: Awaited<ReturnType<typeof make>> | undefined;
+      let asked = false;
+      return () => {
+        if (!asked) {
+          asked = true;
+          make().then(
+            (result) => {
+              made = result as Awaited<typeof result>;
+              replays.clear();
+            },
+            () => {},
+          );
+        }
+        return made;
+      };
     },
   };
   const free = () => {
+    freed = true;
     for (const release of frees.splice(0)) release();
   };
 
   try {
-    const compile = async (op: Op) => {
-      const operations = await compileOp(compiler, op);
+    const compile = async (_: Op, index: number) => {
+      const operations = await compileOp(compiler, index);
       onCompiled();
       return operations;
     };
     const compiled = await allEnded(graph.ops.map(compile));
     const body = compiled.filter((_, index) => graph.ops[index]!.op !== "head").flat();
     const head = compiled.filter((_, index) => graph.ops[index]!.op === "head").flat();
+    /** Grids depend on few numbers, the same for many tokens: what was worked out for so many rows is kept. */
+    const replay = (recorder: Recorder, part: "body" | "head", size: StepSize) => {
+      const key = `${part} ${size.rows}`;
+      const chunks = decodeChunks(size.longest);
+      let kept = replays.get(key);
+      if (kept?.chunks !== chunks) {
+        const operations = part === "body" ? body : head;
+        const dispatches = operations.map((operation) => operation.dispatch(size)).filter((each) => each !== undefined);
+        kept = { chunks, dispatches };
+        replays.set(key, kept);
+      }
+      recorder.replay(kept.dispatches);
+    };
     return {
       recordBody(recorder, plan) {
-        const size = { rows: plan.rowCount, longest: longestOf(plan) };
-        for (const operation of body) recorder.run(operation, size);
+        replay(recorder, "body", { rows: plan.rowCount, longest: longestOf(plan) });
       },
       recordHead(recorder, count) {
-        for (const operation of head) recorder.run(operation, { rows: count, longest: 0 });
+        replay(recorder, "head", { rows: count, longest: 0 });
       },
       sources: [...sources].sort(),
       free,
@@ -103,14 +129,21 @@ export async function compileGraph(
   }
 }
 
-async function compileOp(compiler: Compiler, op: Op): Promise<Operations> {
+async function compileOp(compiler: Compiler, index: number): Promise<Operations> {
+  const { ops, stage } = compiler.graph;
+  const op = ops[index]!;
   switch (op.op) {
     case "embed":
-      return embedOperations(compiler, op);
+      return embedOperations(compiler, op, nextNorm(ops, index));
     case "norm":
       return [await normOperation(compiler, op)];
-    case "linear":
-      return linearOperations(compiler, op, compiler.graph.stage === "decode" ? matVecOperation : matMulOperation);
+    case "linear": {
+      if (stage === "prefill") return matMulOperations(compiler, op);
+      if (!op.residual) return matVecOperations(compiler, op);
+      const norm = nextNorm(ops, index);
+      invariant(norm, "decode reads the residual stream through norms");
+      return residualOperations(compiler, op, norm);
+    }
     case "gatedLinear":
       return gatedLinearOperations(compiler, op);
     case "gatedActivation":
@@ -120,16 +153,16 @@ async function compileOp(compiler: Compiler, op: Op): Promise<Operations> {
     case "attention":
       return attentionOperations(compiler, op);
     case "head":
-      // Few rows want logits in either stage, so the head is always a mat-vec.
-      return linearOperations(
-        compiler,
-        { op: "linear", weights: [op.weight], input: op.input, output: op.output, firstRow: 0, residual: false },
-        matVecOperation,
-        true,
-      );
+      return headOperations(compiler, op);
     default:
       return op satisfies never;
   }
+}
+
+/** The norm through which the residual stream is read next after the op, where that is a part of its reader. */
+function nextNorm(ops: readonly Op[], index: number): NormSpec | undefined {
+  const reader = ops.slice(index + 1).find((op) => "input" in op && op.input === "residual");
+  return reader && "norm" in reader ? reader.norm : undefined;
 }
 
 async function normOperation(compiler: Compiler, op: NormOp): Promise<Operation<StepSize>> {
@@ -144,81 +177,6 @@ async function normOperation(compiler: Compiler, op: NormOp): Promise<Operation<
     params: { width: weight.length, epsilon },
     overrides: {},
   });
-}
-
-async function ropeKvOperation(compiler: Compiler, op: RopeKvOp): Promise<Operation<StepSize>> {
-  const { headCount, kvHeadCount, headDim, widths } = compiler.graph;
-  const { state, weights } = compiler;
-  const norm = (ref: VectorRef | undefined) =>
-    ref ? compiler.vector(ref.tensor, weights.vector(ref)) : Promise.resolve<BufferBinding>(state.ropeTable);
-  return compiler.prepare(ropeKv, {
-    label: `rope of layer ${op.layer}`,
-    buffers: {
-      qkv: compiler.slot(op.input),
-      queryNorm: await norm(op.queryNorm),
-      keyNorm: await norm(op.keyNorm),
-      table: state.ropeTable,
-      rows: state.rows,
-      pages: state.pages,
-      queries: compiler.slot(op.output),
-      kv: state.kv[op.layer]!,
-    },
-    params: {
-      rowStride: widths[op.input],
-      queryOffset: 0,
-      keyOffset: headCount * headDim,
-      valueOffset: (headCount + kvHeadCount) * headDim,
-      headCount,
-      kvHeadCount,
-      queryScale: op.queryScale,
-      epsilon: op.epsilon,
-    },
-    overrides: {
-      HEAD_DIM: headDim,
-      ROPE_DIM: op.rope.dimension,
-      HALVES: op.rope.layout === "halves",
-      HAS_QUERY_NORM: op.queryNorm !== undefined,
-      HAS_KEY_NORM: op.keyNorm !== undefined,
-    },
-  });
-}
-
-async function attentionOperations(compiler: Compiler, op: AttentionOp): Promise<Operations> {
-  const { state } = compiler;
-  const { headCount, kvHeadCount, headDim, stage } = compiler.graph;
-  const window = windowLength(op.window);
-  const overrides = { HEAD_DIM: headDim };
-  const label = `attention of layer ${op.layer}`;
-  const { rows, pages } = state;
-  const queries = compiler.slot(op.input);
-  const output = compiler.slot(op.output);
-  const kv = state.kv[op.layer]!;
-  if (stage === "prefill") {
-    const params = { headCount, kvHeadCount, window, softCap: 0 };
-    const buffers = { step: state.step, queries, kv, rows, pages, output };
-    return [await compiler.prepare(attentionPrefill, { label, buffers, params, overrides })];
-  }
-  const maxChunks = decodeChunks(state.memory.contextLength);
-  const partials = state.partials;
-  return allEnded([
-    compiler.prepare(attentionDecode, {
-      label,
-      buffers: { queries, kv, rows, pages, partials },
-      params: { headCount, kvHeadCount, window, softCap: 0, maxChunks },
-      overrides,
-    }),
-    compiler.prepare(attentionReduce, {
-      label: `${label}, reduced`,
-      buffers: { partials, rows, output },
-      params: { headCount, window, maxChunks },
-      overrides,
-    }),
-  ]);
-}
-
-/** In keys; 0 is what kernels take for all of them. */
-function windowLength(window: AttentionWindow): number {
-  return window === "full" ? 0 : window.sliding;
 }
 
 function longestOf(plan: StepPlan): number {

@@ -1,24 +1,38 @@
 // The ops that read matrices, compiled: embedding, products, the gated feed-forward.
 import { allEnded } from "../base/all-ended.ts";
+import { invariant } from "../base/invariant.ts";
 import type { BufferBinding, Operation } from "../gpu/kernel.ts";
 import { embed } from "../kernels/embed.ts";
 import { ACTIVATIONS, gatedActivation } from "../kernels/gated-activation.ts";
 import { matMul, matMulTiles } from "../kernels/mat-mul.ts";
-import { matVec, matVecSlices } from "../kernels/mat-vec.ts";
-import { matVecGated } from "../kernels/mat-vec-gated.ts";
-import type { EmbedOp, GatedActivationOp, GatedLinearOp, LinearOp } from "../model/graph.ts";
-import type { Matrix } from "../model/weights.ts";
+import { matMulBroadcast, matMulLanes } from "../kernels/mat-mul-broadcast.ts";
+import type { EmbedOp, GatedActivationOp, LinearOp, NormSpec } from "../model/graph.ts";
+import type { Matrix, MatrixPart } from "../model/weights.ts";
 import type { Compiler, Operations, StepSize } from "./gpu-compiler.ts";
 
-export async function embedOperations(compiler: Compiler, { weight, output }: EmbedOp): Promise<Operations> {
+/** @param norm the norm that the embeddings go through first, where its reader expects them prepared for it */
+export async function embedOperations(
+  compiler: Compiler,
+  { weight, output }: EmbedOp,
+  norm: NormSpec | undefined,
+): Promise<Operations> {
   const { state, weights } = compiler;
+  const gain = norm && (await gainOf(compiler, norm));
   return allEnded(
     weights.matrices([weight]).flatMap(({ format, columns, parts }) =>
       parts.map(({ firstRow, rowCount, quants, extras }) =>
         compiler.prepare(embed, {
           label: weight.tensor,
-          buffers: { rows: state.rows, quants, extras, output: compiler.slot(output) },
-          params: { columns, rowCount, rowOffset: firstRow, scale: 1 },
+          buffers: {
+            rows: state.step.rows,
+            quants,
+            extras,
+            gain: gain ?? quants,
+            output: compiler.slot(output),
+            normed: compiler.slot("normed"),
+            squares: compiler.slot("squares"),
+          },
+          params: { columns, rowCount, rowOffset: firstRow, scale: 1, forNorm: Number(gain !== undefined) },
           overrides: {},
           prelude: format.prelude,
         }),
@@ -27,70 +41,68 @@ export async function embedOperations(compiler: Compiler, { weight, output }: Em
   );
 }
 
-/** What mat-vec and mat-mul share. */
-interface LinearPart {
-  readonly label: string;
-  readonly prelude: string;
-  readonly buffers: Readonly<Record<"input" | "quants" | "extras" | "bias" | "wanted" | "output", BufferBinding>>;
-  readonly params: Readonly<Record<keyof typeof matVec.params, number>>;
+/** A part of a matrix in its place among those of its op. */
+export interface PlacedPart extends MatrixPart {
+  readonly matrix: Matrix;
+  /** Its first row, counted over all matrices of the op. */
+  readonly row: number;
 }
-export type LinearKernel = (compiler: Compiler, part: LinearPart) => Promise<Operation<StepSize>>;
 
-export const matVecOperation: LinearKernel = (compiler, part) =>
-  compiler.prepare(matVec, { ...part, overrides: { SLICES: matVecSlices(compiler.device.adapter) } });
-
-export const matMulOperation: LinearKernel = (compiler, part) =>
-  compiler.prepare(matMul, {
-    ...part,
-    buffers: { ...part.buffers, step: compiler.state.step },
-    overrides: { TILES: matMulTiles(compiler.device.adapter) },
-  });
-
-/** One dispatch for each part of each matrix: one in all, but for tensors beyond the binding limit or that cannot be stacked. */
-export async function linearOperations(
-  compiler: Compiler,
-  op: LinearOp,
-  kernel: LinearKernel,
-  gather = false,
-): Promise<Operations> {
-  const { weights, state, graph } = compiler;
-  const bias = await biasOf(compiler, op);
-  const operations: Promise<Operation<StepSize>>[] = [];
+/** One for each dispatch: one in all, but for tensors beyond the binding limit or that cannot be stacked. */
+export function partsOf({ weights }: Compiler, { weights: refs }: LinearOp): readonly PlacedPart[] {
   let matrixRow = 0;
-  for (const { format, rows, columns, parts } of weights.matrices(op.weights)) {
-    for (const { firstRow, rowCount, quants, extras } of parts) {
-      const row = matrixRow + firstRow;
-      const part: LinearPart = {
+  return weights.matrices(refs).flatMap((matrix) => {
+    const placed = matrix.parts.map((part) => ({ ...part, matrix, row: matrixRow + part.firstRow }));
+    matrixRow += matrix.rows;
+    return placed;
+  });
+}
+
+export async function matMulOperations(compiler: Compiler, op: LinearOp): Promise<Operations> {
+  invariant(!op.norm, "mat-mul takes its input as it is");
+  const { state, graph } = compiler;
+  const { adapter } = compiler.device;
+  const bias = await biasOf(compiler, op);
+  const lanes = matMulLanes(adapter);
+  return allEnded(
+    partsOf(compiler, op).map(({ matrix, row, rowCount, quants, extras }) => {
+      const part = {
         label: op.weights[0]!.tensor,
-        prelude: format.prelude,
         buffers: {
           input: compiler.slot(op.input),
           quants,
           extras,
           bias: bias ?? quants,
-          wanted: state.wanted,
+          wanted: state.step.wanted,
+          step: state.step.step,
           output: compiler.slot(op.output),
         },
         params: {
-          columns,
+          columns: matrix.columns,
           rowCount,
           rowOffset: op.firstRow + row,
           biasOffset: row,
           outStride: graph.widths[op.output],
           accumulate: Number(op.residual),
           hasBias: Number(bias !== undefined),
-          gather: Number(gather),
+          gather: 0,
         },
       };
-      operations.push(kernel(compiler, part));
-    }
-    matrixRow += rows;
-  }
-  return allEnded(operations);
+      const { prelude } = matrix.format;
+      return lanes === undefined
+        ? compiler.prepare(matMul, { ...part, prelude, overrides: { TILES: matMulTiles(adapter) } })
+        : compiler.prepare(matMulBroadcast, { ...part, prelude: prelude + lanes, overrides: {} });
+    }),
+  );
+}
+
+/** A norm's weight on the GPU. */
+export function gainOf({ weights, vector }: Compiler, { weight }: NormSpec): Promise<BufferBinding> {
+  return vector(weight.tensor, weights.vector(weight));
 }
 
 /** The biases below each other, zeros where there is none. */
-async function biasOf({ weights, vector }: Compiler, op: LinearOp): Promise<BufferBinding | undefined> {
+export async function biasOf({ weights, vector }: Compiler, op: LinearOp): Promise<BufferBinding | undefined> {
   if (!op.biases) return undefined;
   const values = new Float32Array(op.weights.reduce((sum, { rows }) => sum + rows, 0));
   let row = 0;
@@ -100,55 +112,6 @@ async function biasOf({ weights, vector }: Compiler, op: LinearOp): Promise<Buff
     row += rows;
   });
   return vector(`bias of ${op.weights[0]!.tensor}`, values);
-}
-
-/** One dispatch where gate and up are one stack in one binding; else their products, then the activation. */
-export async function gatedLinearOperations(compiler: Compiler, op: GatedLinearOp): Promise<Operations> {
-  const refs = [op.gate, op.up];
-  const stack = soleMatrix(compiler.weights.matrices(refs));
-  const part = stack?.parts.length === 1 ? stack.parts[0] : undefined;
-  if (stack && part) {
-    const operation = compiler.prepare(matVecGated, {
-      label: op.gate.tensor,
-      buffers: {
-        input: compiler.slot(op.input),
-        quants: part.quants,
-        extras: part.extras,
-        output: compiler.slot(op.output),
-      },
-      params: { columns: stack.columns, width: op.gate.rows },
-      overrides: {
-        SLICES: matVecSlices(compiler.device.adapter),
-        ACTIVATION: ACTIVATIONS.indexOf(op.activation),
-      },
-      prelude: stack.format.prelude,
-    });
-    return [await operation];
-  }
-  const products: LinearOp = {
-    op: "linear",
-    weights: refs,
-    input: op.input,
-    output: "gateUp",
-    firstRow: 0,
-    residual: false,
-  };
-  const width = op.gate.rows;
-  const wide = { ...compiler, graph: { ...compiler.graph, widths: { ...compiler.graph.widths, gateUp: 2 * width } } };
-  return [
-    ...(await linearOperations(wide, products, matVecOperation)),
-    await activationOperation(compiler, {
-      op: "gatedActivation",
-      activation: op.activation,
-      width,
-      input: "gateUp",
-      output: op.output,
-    }),
-  ];
-}
-
-function soleMatrix(matrices: readonly Matrix[]): Matrix | undefined {
-  return matrices.length === 1 ? matrices[0] : undefined;
 }
 
 export async function activationOperation(compiler: Compiler, op: GatedActivationOp): Promise<Operation<StepSize>> {

@@ -5,6 +5,7 @@ import { decodeChunks, partialsLength } from "../kernels/attention-decode.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
 import { buildGraph, type Graph, type Slot } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
+import { type StepBounds, stepBytes } from "./step-buffer.ts";
 
 /** How keys and values are stored; part of the fingerprint. */
 export const KV_FORMAT = "f16";
@@ -41,6 +42,7 @@ export interface MemoryPlan {
   /** Token rows of the largest step, by stage. */
   readonly maxRows: { readonly prefill: number; readonly decode: number };
   readonly kv: KvPlan;
+  readonly step: StepBounds;
   readonly scratch: ScratchBytes;
   /** KV and scratch together. */
   readonly bytes: number;
@@ -57,9 +59,7 @@ export interface KvPlan {
 /** Bytes of each buffer that is neither weights nor KV pages: see GpuState. */
 export interface ScratchBytes {
   readonly slots: Readonly<Record<Slot, number>>;
-  readonly rows: number;
-  readonly pages: number;
-  readonly wanted: number;
+  readonly step: number;
   readonly partials: number;
   readonly ropeTable: number;
   readonly pageScratch: number;
@@ -100,11 +100,13 @@ export function planMemory(device: Device, spec: ModelSpec, request: MemoryReque
   const contextLength = Math.min(wanted, room * PAGE_LENGTH);
   const pageCount = Math.min(room, Math.max(2 * wantedPages, wantedPages + PAGES_PER_ANSWER * DECODE_ROWS));
   const scratch = scratchFor(contextLength);
+  const step = stepBounds({ maxRows, maxSequences, contextLength });
   return {
     contextLength,
     maxSequences,
     maxRows,
     kv: { pageCount, layerPageBytes, pageBytes },
+    step,
     scratch,
     bytes: pageCount * pageBytes + sum(scratch),
   };
@@ -118,25 +120,29 @@ interface Sizes {
 }
 
 function scratchBytes(spec: ModelSpec, graphs: readonly Graph[], sizes: Sizes): ScratchBytes {
-  const { maxRows, maxSequences, contextLength, layerPageBytes } = sizes;
-  const rows = Math.max(maxRows.prefill, maxRows.decode);
+  const { maxRows, contextLength, layerPageBytes } = sizes;
+  const step = stepBounds(sizes);
+  const { rows } = step;
   const widest = (slot: Slot) => Math.max(...graphs.map((graph) => graph.widths[slot]));
   const slots = Object.keys(graphs[0]!.widths).map((name) => {
     const slot = name as Slot;
     return [slot, (slot === "logits" ? LOGIT_ROWS : rows) * widest(slot) * 4];
   });
-  // A step names the tables of the sequences in it, and has no more of them than rows.
-  const tables = Math.min(maxSequences, rows);
   return {
     slots: Object.fromEntries(slots) as Record<Slot, number>,
-    rows: rows * 16,
-    pages: tables * Math.ceil(contextLength / PAGE_LENGTH) * 4,
-    wanted: LOGIT_ROWS * 4,
+    step: stepBytes(step),
     partials: partialsLength(maxRows.decode, spec.headCount, spec.headDim, decodeChunks(contextLength)) * 4,
     ropeTable: contextLength * spec.rope.dimension * 4,
     pageScratch: layerPageBytes,
     readback: LOGIT_ROWS * spec.vocabSize * 4,
   };
+}
+
+function stepBounds({ maxRows, maxSequences, contextLength }: Omit<Sizes, "layerPageBytes">): StepBounds {
+  const rows = Math.max(maxRows.prefill, maxRows.decode);
+  // A step names the tables of the sequences in it, and has no more of them than rows.
+  const tables = Math.min(maxSequences, rows);
+  return { rows, wantedRows: LOGIT_ROWS, pages: tables * Math.ceil(contextLength / PAGE_LENGTH) };
 }
 
 function sum({ slots, readback, ...rest }: ScratchBytes): number {

@@ -127,7 +127,6 @@ function assemble(device: Device, info: RuntimeInfo, kvPlan: KvPlan, parts: Part
     const graph = stages[batch.stage];
     const plan = planStep(batch, kv, info, signal);
     copyPages(plan.copies);
-    state.writeStep(plan);
     const wantedCount = plan.wanted.length;
     const reads: PendingRows[] = [];
     for (let from = 0; from === 0 || from < wantedCount; from += LOGIT_ROWS) {
@@ -135,8 +134,9 @@ function assemble(device: Device, info: RuntimeInfo, kvPlan: KvPlan, parts: Part
       if (to > from) {
         await readSlot();
         check();
-        state.writeWanted(plan, from, to);
       }
+      if (from === 0) state.step.writeStep(plan, to);
+      else state.step.writeWanted(plan, from, to);
       const recorder = record(device);
       if (from === 0) graph.recordBody(recorder, plan);
       if (to === from) {

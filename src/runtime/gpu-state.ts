@@ -5,7 +5,7 @@ import { buildRopeTable } from "../kernels/rope-table.ts";
 import type { Slot } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import type { MemoryPlan } from "./gpu-memory.ts";
-import type { StepPlan } from "./step-plan.ts";
+import { createStepBuffer, type StepBuffer } from "./step-buffer.ts";
 
 export interface GpuState {
   readonly memory: MemoryPlan;
@@ -15,22 +15,13 @@ export interface GpuState {
   readonly kv: readonly OwnedBuffer[];
   /** One page, on its way from one page to another: a buffer cannot be copied onto itself. */
   readonly pageScratch: OwnedBuffer;
-  /** `Step` of every kernel: rowCount, wantCount. */
-  readonly step: OwnedBuffer;
-  /** [rows]: token id, position, page table offset, 0. */
-  readonly rows: OwnedBuffer;
-  readonly pages: OwnedBuffer;
-  /** [logitRows]: rows whose logits are wanted. */
-  readonly wanted: OwnedBuffer;
+  readonly step: StepBuffer;
   /** What decode attention leaves for its second half. */
   readonly partials: OwnedBuffer;
   /** Cosines and sines of every position; empty until `writeRopeTable`. */
   readonly ropeTable: OwnedBuffer;
   /** `factors`: the file's divisors of the frequencies. */
   writeRopeTable(factors?: Float32Array): void;
-  writeStep(plan: StepPlan): void;
-  /** The wanted rows `from` up to `to` of the plan, for the next run of the head. */
-  writeWanted(plan: StepPlan, from: number, to: number): void;
   free(): void;
 }
 
@@ -57,10 +48,8 @@ export async function allocateState(device: Device, spec: ModelSpec, memory: Mem
     for (let layer = 0; layer < spec.layerCount; layer++) {
       kv.push(await create(`keys and values of layer ${layer}`, kvPlan.pageCount * kvPlan.layerPageBytes, data));
     }
-    const step = await create("step", 16, USAGE.UNIFORM | USAGE.COPY_DST);
-    const rows = await create("rows", scratch.rows, data);
-    const pages = await create("page tables", scratch.pages, data);
-    const wanted = await create("wanted rows", scratch.wanted, data);
+    const step = await createStepBuffer(device, memory.step);
+    owned.push(step.owned);
     const partials = await create("partial attention", scratch.partials, data);
     const ropeTable = await create("rope table", scratch.ropeTable, data);
     const pageScratch = await create("page scratch", scratch.pageScratch, data);
@@ -70,24 +59,12 @@ export async function allocateState(device: Device, spec: ModelSpec, memory: Mem
       kv,
       pageScratch,
       step,
-      rows,
-      pages,
-      wanted,
       partials,
       ropeTable,
       writeRopeTable(factors) {
         const { base, dimension, scaling } = spec.rope;
         const table = buildRopeTable({ base, dimension, scaling, ...(factors && { factors }) }, contextLength);
         device.buffers.write(ropeTable, table);
-      },
-      writeStep(plan) {
-        device.buffers.write(rows, plan.rows);
-        device.buffers.write(pages, plan.pages);
-        device.buffers.write(step, new Uint32Array([plan.rowCount, 0, 0, 0]));
-      },
-      writeWanted(plan, from, to) {
-        device.buffers.write(wanted, plan.wanted.subarray(from, to));
-        device.buffers.write(step, new Uint32Array([plan.rowCount, to - from, 0, 0]));
       },
       free,
     };

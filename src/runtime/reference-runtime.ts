@@ -139,7 +139,9 @@ function runOp(op: Op, graph: Graph, plan: StepPlan, machine: Machine, slots: Re
   const { spec, weights } = machine;
   const { headCount, kvHeadCount, headDim } = spec;
   const output = slots.get(op.output)!;
-  const input = "input" in op ? slots.get(op.input)! : output;
+  const given = "input" in op ? slots.get(op.input)! : output;
+  const norm = "norm" in op ? op.norm : undefined;
+  const input = norm ? rmsNormReference(given, weights.vector(norm.weight), norm.epsilon) : given;
   const product = (ref: MatrixRef, more: Partial<LinearReferenceOptions> = {}) =>
     linearReference({ input, weights: weights.matrix(ref), columns: ref.columns, ...more });
   switch (op.op) {

@@ -43,18 +43,23 @@ function refsOf(op: Op): readonly (MatrixRef | VectorRef)[] {
   switch (op.op) {
     case "embed":
     case "norm":
-    case "head":
       return [op.weight];
+    case "head":
+      return present([op.weight, op.norm?.weight]);
     case "linear":
-      return [...op.weights, ...(op.biases ?? []).filter((bias) => bias !== undefined)];
+      return present([...op.weights, ...(op.biases ?? []), op.norm?.weight]);
     case "gatedLinear":
-      return [op.gate, op.up];
+      return present([op.gate, op.up, op.norm?.weight]);
     case "ropeKv":
-      return [op.queryNorm, op.keyNorm, op.rope.factors].filter((ref) => ref !== undefined);
+      return present([op.queryNorm, op.keyNorm, op.rope.factors]);
     case "gatedActivation":
     case "attention":
       return [];
     default:
       return op satisfies never;
   }
+}
+
+function present<Ref>(refs: readonly (Ref | undefined)[]): Ref[] {
+  return refs.filter((ref) => ref !== undefined);
 }

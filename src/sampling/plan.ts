@@ -67,11 +67,11 @@ const canExclude = ({ probability, threshold }: XtcOptions): boolean => probabil
  * The order, from raw logits to a token.
  *
  * - `logprobs` first: they are the model's own distribution, untouched by anything a request sets (OpenAI, vllm#9453).
- * - `logit_bias`, then `penalties`: as OpenAI's documentation writes both as changes of the logits.
+ * - `logit_bias` before all penalties, as in vLLM.
  * - `repetition_penalty`: a factor on logits (Keskar et al., CTRL, 2019); before temperature as in Hugging Face
- *   transformers, vLLM and llama.cpp, after the additive ones as in vLLM, whose order of the two kinds is otherwise free.
- * - `dry` after the other penalties, as in llama.cpp and text-generation-webui, so that `repetition_penalty` scales the
- *   model's logit and not DRY's penalty.
+ *   transformers, and before the penalties that subtract as in vLLM and llama.cpp, so that it does not scale those.
+ * - `penalties`: OpenAI's documentation writes them as changes of the logits.
+ * - `dry` after the other penalties, as in llama.cpp and text-generation-webui.
  * - `mask` after everything that raises logits, so that no bias can beat a grammar.
  * - `min_tokens` right after `mask`: it holds the end back against any bias, but gives way to a grammar that allows the end
  *   alone, which only the masked logits tell.
@@ -89,8 +89,8 @@ const canExclude = ({ probability, threshold }: XtcOptions): boolean => probabil
 const ORDER = [
   { name: "logprobs", acts: (options) => options.logprobs !== undefined },
   { name: "logit_bias", acts: (options) => options.logitBias.size > 0 },
-  { name: "penalties", acts: (options) => options.frequencyPenalty !== 0 || options.presencePenalty !== 0 },
   { name: "repetition_penalty", acts: (options) => options.repetitionPenalty !== 1 },
+  { name: "penalties", acts: (options) => options.frequencyPenalty !== 0 || options.presencePenalty !== 0 },
   { name: "dry", acts: ({ dry }) => dry !== undefined && dry.multiplier !== 0 },
   { name: "mask", acts: (options) => options.masked === true },
   { name: "min_tokens", acts: ({ minTokens }) => minTokens !== undefined && minTokens.count > 0 },

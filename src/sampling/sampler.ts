@@ -121,13 +121,13 @@ const STEPS: Record<SamplingStepName, (row: Row) => void> = {
   logit_bias(row) {
     addLogitBias(changeable(row), row.options.logitBias);
   },
-  penalties(row) {
-    const { frequencyPenalty, presencePenalty } = row.options;
-    applyPenalties(changeable(row), row.history.sampled, frequencyPenalty, presencePenalty, row.scratch.counts);
-  },
   repetition_penalty(row) {
     const { prompt, sampled } = row.history;
     applyRepetitionPenalty(changeable(row), prompt, sampled, row.options.repetitionPenalty, row.scratch.counts);
+  },
+  penalties(row) {
+    const { frequencyPenalty, presencePenalty } = row.options;
+    applyPenalties(changeable(row), row.history.sampled, frequencyPenalty, presencePenalty, row.scratch.counts);
   },
   dry(row) {
     const { prompt, sampled } = row.history;

@@ -17,6 +17,9 @@ export interface AnsweringEngine {
   readonly models: Models;
 }
 
+/** What sockets and ports need of a handler. Rejects only once the request's signal has fired. */
+export type RequestHandler = (request: Request) => Promise<Response>;
+
 /** Called as `fetch` is, and fit to be the `fetch` of the `openai` package. */
 export type FetchHandler = (input: Request | string | URL, init?: RequestInit) => Promise<Response>;
 

@@ -1,10 +1,8 @@
 // A page's side of one request that came from the service worker: the handler's response goes over the port, chunk by chunk,
 // as it is asked for.
 import { whenReleased } from "../base/held-lock.ts";
+import type { RequestHandler } from "./fetch-handler.ts";
 import { type FromPage, type RequestMessage, readToPage } from "./service-worker-messages.ts";
-
-/** Any `FetchHandler`. */
-export type RequestHandler = (request: Request) => Promise<Response>;
 
 export interface AnswerOptions {
   readonly handler: RequestHandler;
@@ -16,16 +14,14 @@ export interface AnswerOptions {
   readonly onEnd: () => void;
 }
 
-export interface RunningAnswer {
-  /** Ends it with an error for whoever reads. */
-  stop(): void;
-}
-
 /** Browsers end a service worker that has had no event for 30 s, and one event may not last more than some minutes. */
 const KEEP_AWAKE_MS = 20_000;
 
-/** The handler's request is aborted when its caller leaves, or the service worker is no more. */
-export function startAnswer(request: RequestMessage, options: AnswerOptions): RunningAnswer {
+/**
+ * The handler's request is aborted when its caller leaves, or the service worker is no more.
+ * @returns what ends it for the page's own reasons: the service worker learns of them by the page's lock
+ */
+export function startAnswer(request: RequestMessage, options: AnswerOptions): () => void {
   const { handler, port, locks, keepAwake, onEnd } = options;
   const life = new AbortController();
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
@@ -45,7 +41,7 @@ export function startAnswer(request: RequestMessage, options: AnswerOptions): Ru
   function fail(error: unknown): void {
     if (life.signal.aborted) return;
     console.error("A request from the service worker failed:", error);
-    end({ type: "failed", why: "bug" });
+    end({ type: "failed" });
   }
 
   async function respond(): Promise<void> {
@@ -76,7 +72,7 @@ export function startAnswer(request: RequestMessage, options: AnswerOptions): Ru
   whenReleased(locks, request.lock, life.signal, () => end());
   const waking = setInterval(keepAwake, KEEP_AWAKE_MS);
   respond().catch(fail);
-  return { stop: () => end({ type: "failed", why: "stopped" }) };
+  return () => end();
 }
 
 /** A view is sent with all the memory that it is a view of; the bytes alone are copied out of it. */

@@ -61,8 +61,8 @@ export type FromPage =
   | HeadMessage
   | { readonly type: "chunk"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly type: "done" }
-  /** `stopped`: the page serves no longer. `bug`: its handler threw, and its console has the error. */
-  | { readonly type: "failed"; readonly why: "stopped" | "bug" };
+  /** The page's handler threw, and its console has the error. */
+  | { readonly type: "failed" };
 
 export interface HeadMessage {
   readonly type: "head";
@@ -113,7 +113,7 @@ export function readToPage(data: unknown): ToPage | undefined {
 /** @returns undefined for what is no message of the protocol */
 export function readFromPage(data: unknown): FromPage | undefined {
   if (!isRecord(data)) return undefined;
-  const { type, lock, status, statusText, headers, hasBody, bytes, why } = data;
+  const { type, lock, status, statusText, headers, hasBody, bytes } = data;
   switch (type) {
     case "offer":
       return isString(lock) ? { type, lock } : undefined;
@@ -123,9 +123,8 @@ export function readFromPage(data: unknown): FromPage | undefined {
     case "chunk":
       return isBytes(bytes) ? { type, bytes } : undefined;
     case "done":
-      return { type };
     case "failed":
-      return why === "stopped" || why === "bug" ? { type, why } : undefined;
+      return { type };
     default:
       return undefined;
   }

@@ -1,6 +1,7 @@
 // A page that serves: it offers to answer whatever the service worker of its scope asks for.
 import { holdLock } from "../base/held-lock.ts";
-import { type RequestHandler, type RunningAnswer, startAnswer } from "./service-worker-answer.ts";
+import type { RequestHandler } from "./fetch-handler.ts";
+import { startAnswer } from "./service-worker-answer.ts";
 import { type FromPage, isAsk, newServingLock, note, readToPage } from "./service-worker-messages.ts";
 
 export interface OffersOptions {
@@ -12,13 +13,13 @@ export interface OffersOptions {
   readonly scope: string;
 }
 
-/** Resolves when the service worker can find this page. @returns what ends it, and the running answers with an error */
+/** Resolves when the service worker can find this page. @returns what ends that, and the running answers with it */
 export async function offerAnswers(
   handler: RequestHandler,
   { container, locks, scope }: OffersOptions,
 ): Promise<() => void> {
   const lock = newServingLock(scope);
-  const running = new Set<RunningAnswer>();
+  const running = new Set<() => void>();
   const life = new AbortController();
 
   container.addEventListener(
@@ -35,11 +36,10 @@ export async function offerAnswers(
   function offer(port: MessagePort, keepAwake: () => void): void {
     port.onmessage = ({ data }: MessageEvent<unknown>) => {
       const message = readToPage(data);
-      if (message?.type !== "request") return port.close();
-      const onEnd = () => running.delete(answer);
-      const answer = startAnswer(message, { handler, port, locks, keepAwake, onEnd });
-      running.add(answer);
-      if (life.signal.aborted) answer.stop();
+      if (message?.type !== "request" || life.signal.aborted) return port.close();
+      const onEnd = () => running.delete(stop);
+      const stop = startAnswer(message, { handler, port, locks, keepAwake, onEnd });
+      running.add(stop);
     };
     port.postMessage({ type: "offer", lock } satisfies FromPage);
   }
@@ -48,7 +48,7 @@ export async function offerAnswers(
   const release = await holdLock(locks, lock);
   return () => {
     life.abort();
-    for (const answer of running) answer.stop();
+    for (const stop of running) stop();
     release();
   };
 }

@@ -1,6 +1,6 @@
 // serveFromPage(): lets every script of the origin reach this page's engine with a plain `fetch`, through a service worker.
 import { EngineError } from "../base/errors.ts";
-import type { RequestHandler } from "./service-worker-answer.ts";
+import type { RequestHandler } from "./fetch-handler.ts";
 import { baseURLOf, note } from "./service-worker-messages.ts";
 import { offerAnswers } from "./service-worker-offers.ts";
 

@@ -3,7 +3,8 @@
 import { abortedError, EngineError } from "../base/errors.ts";
 import { holdLock, whenReleased } from "../base/held-lock.ts";
 import { PendingCalls } from "../base/pending.ts";
-import { errorEvent, errorResponse } from "./service-worker-failure.ts";
+import { newRequestId } from "./exchange.ts";
+import { errorResponse, failureOf } from "./failure.ts";
 import {
   baseURLOf,
   type FromPage,
@@ -12,7 +13,8 @@ import {
   readFromPage,
   type ToPage,
 } from "./service-worker-messages.ts";
-import { findPage, type OfferingPage, type PageSearch } from "./service-worker-search.ts";
+import { findPage, LOOK_MS, type OfferingPage, type PageSearch, type WindowClients } from "./service-worker-search.ts";
+import { encodeEvent } from "./sse.ts";
 
 /** Everything else is left to the network. A scope takes what starts as it does, so this is true of one origin only. */
 export function isApiRequest(url: string, scope: string): boolean {
@@ -26,26 +28,43 @@ export interface Relayed {
   readonly ended: Promise<void>;
 }
 
-export function relay(request: Request, search: PageSearch): Relayed {
+/** @param callerId the client that asks, where there is one: the event's `clientId` */
+export function relay(request: Request, callerId: string, search: PageSearch): Relayed {
   const life = new AbortController();
-  const response = forward(request, search, life).catch((error) => {
-    life.abort();
-    if (request.signal.aborted) throw request.signal.reason;
-    return errorResponse(error);
-  });
   const ended = new Promise<void>((resolve) => {
     life.signal.addEventListener("abort", () => resolve());
   });
+  const unwatch = watchCaller(request.signal, callerId, search.clients, () => life.abort());
+  const response = forward(request, search, life)
+    .catch((error) => {
+      life.abort();
+      if (request.signal.aborted) throw request.signal.reason;
+      return errorResponse(error);
+    })
+    .finally(unwatch);
   return { response, ended };
+}
+
+/**
+ * Until the response begins; after that a caller who leaves cancels its body. Chromium does not fire the signal of a request
+ * that was given up this early, so that its response, once begun, is what ends the work; but that the caller's page was
+ * closed can be seen.
+ * @returns what ends the watch
+ */
+function watchCaller(signal: AbortSignal, id: string, clients: WindowClients, gone: () => void): () => void {
+  if (signal.aborted) gone();
+  signal.addEventListener("abort", gone);
+  const look = async () => {
+    if (id !== "" && !(await clients.get(id))) gone();
+  };
+  const looking = setInterval(() => look().catch(ignore), LOOK_MS);
+  return () => clearInterval(looking);
 }
 
 /** @param life aborted when the answer has ended, or the caller has left */
 async function forward(request: Request, search: PageSearch, life: AbortController): Promise<Response> {
-  const page = await findPage(search, request.signal);
+  const page = await findPage(search, life.signal);
   const exchange = await openExchange(page, search.locks, life.signal);
-  if (request.signal.aborted) throw abortedError(request.signal);
-  request.signal.addEventListener("abort", () => life.abort(), { signal: life.signal });
-
   const { method, url, headers } = request;
   const body = method === "GET" || method === "HEAD" ? null : await request.blob();
   const head = await exchange.ask({ type: "request", lock: exchange.lock, method, url, headers: [...headers], body });
@@ -63,24 +82,26 @@ interface Exchange {
 
 async function openExchange(page: OfferingPage, locks: LockManager, life: AbortSignal): Promise<Exchange> {
   const lock = newAnswerLock();
-  const release = await holdLock(locks, lock);
   const { port } = page;
+  const release = await holdLock(locks, lock);
   const calls = new PendingCalls();
   let deliver: (message: FromPage) => void = ignore;
 
   port.onmessage = ({ data }: MessageEvent<unknown>) => {
     const message = readFromPage(data);
     if (!message) calls.fail(notAnAnswer());
-    else if (message.type === "failed") calls.fail(message.why === "stopped" ? pageStopped() : pageFailed());
+    else if (message.type === "failed") calls.fail(pageFailed());
     else deliver(message);
   };
-  whenReleased(locks, page.lock, life, () => calls.fail(pageClosed()));
-  life.addEventListener("abort", () => {
+  whenReleased(locks, page.lock, life, () => calls.fail(pageEnded()));
+  const end = () => {
     calls.fail(abortedError(life));
     port.postMessage({ type: "leave" } satisfies ToPage);
     port.close();
     release();
-  });
+  };
+  if (life.aborted) end();
+  else life.addEventListener("abort", end);
   return {
     lock,
     ask: (message) =>
@@ -108,7 +129,7 @@ function bodyOf({ headers }: HeadMessage, exchange: Exchange, life: AbortControl
           // The caller has left, and his answer must not look like a whole one.
           if (life.signal.aborted || !isEventStream) controller.error(error);
           else {
-            controller.enqueue(errorEvent(error));
+            controller.enqueue(encodeEvent({ error: failureOf(error, newRequestId()).error }));
             controller.close();
           }
         }
@@ -120,15 +141,12 @@ function bodyOf({ headers }: HeadMessage, exchange: Exchange, life: AbortControl
   );
 }
 
-function pageClosed(): EngineError {
+function pageEnded(): EngineError {
   return new EngineError(
     "disposed",
-    "The page that was answering was closed, reloaded, or crashed. Open it again, and send the request again.",
+    "The page that was answering serves no longer: it was closed, reloaded, crashed, or has given up its engine. Open it " +
+      "again, and send the request again.",
   );
-}
-
-function pageStopped(): EngineError {
-  return new EngineError("disposed", "The page that was answering serves no longer: its engine was taken away.");
 }
 
 function pageFailed(): Error {
@@ -137,8 +155,11 @@ function pageFailed(): Error {
   );
 }
 
-function notAnAnswer(): Error {
-  return new Error("The page that holds the engine sent what is no answer: it may be of another version. Reload it.");
+function notAnAnswer(): EngineError {
+  return new EngineError(
+    "model_not_loaded",
+    "The page that holds the engine sent what is no answer: it may be of another version. Reload it.",
+  );
 }
 
 function ignore(): void {}

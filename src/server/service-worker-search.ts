@@ -13,6 +13,8 @@ export interface PageSearch {
 /** The part of a service worker's `clients` that is used here; the DOM's types do not have it. */
 export interface WindowClients {
   matchAll(options: { type: "window"; includeUncontrolled: true }): Promise<readonly WindowClient[]>;
+  /** Of whatever kind; undefined when it is no more. */
+  get(id: string): Promise<unknown>;
 }
 
 export interface WindowClient {
@@ -27,8 +29,8 @@ export interface OfferingPage {
   readonly lock: string;
 }
 
-/** So often it is looked whether there is still somebody to wait for. */
-const LOOK_MS = 1_000;
+/** So often it is looked whether those who are waited for, or who wait, are still there. */
+export const LOOK_MS = 1_000;
 /** A page may be busy and answer late, but not as late as this. */
 const PATIENCE_MS = 30_000;
 

@@ -12,7 +12,7 @@ export interface OpenOptions {
 }
 
 export interface LoadOptions {
-  /** What requests call the model; default: the file's own name for it. */
+  /** What requests call the model; default: the file's name, without its ending. */
   readonly id?: string;
   /** Tokens that prompt and answer may have together; default: what the model was trained for, if the memory budget allows. */
   readonly contextLength?: number;

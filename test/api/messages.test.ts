@@ -164,3 +164,21 @@ describe("order", () => {
     expect(errorOf([asks("a", "b", "c"), answers("b"), HI]).message).toContain("'a', 'c'");
   });
 });
+
+test("a caller's ids are shortened in messages, however long or many they are", () => {
+  const call = (id: string) => ({ id, type: "function", function: { name: "f", arguments: "{}" } });
+  const long = "x".repeat(10_000);
+  const calls = Array.from({ length: 1000 }, (_, place) => call(`${place}${long}`));
+  for (const messages of [
+    [{ role: "assistant", tool_calls: [call(long), call(long)] }],
+    [
+      { role: "assistant", tool_calls: [call("a")] },
+      { role: "tool", tool_call_id: long, content: "" },
+    ],
+    [
+      { role: "assistant", tool_calls: calls },
+      { role: "user", content: "Hi" },
+    ],
+  ])
+    expect(errorOf({ model: "m", messages }).message.length).toBeLessThan(1000);
+});

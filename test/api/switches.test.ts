@@ -56,6 +56,8 @@ describe("chat_template_kwargs", () => {
       const error = errorOf({ ...BASE, chat_template_kwargs: { x: { y: [0, value] } } }, declaring("x"));
       expect(error).toMatchObject({ param: "chat_template_kwargs.x.y[1]", wireCode: "invalid_type" });
     }
+    const error = errorOf({ ...BASE, chat_template_kwargs: { x: new Array(2) } }, declaring("x"));
+    expect(error).toMatchObject({ param: "chat_template_kwargs.x[0]", wireCode: "invalid_type" });
   });
 
   test("is at most 32 levels deep and 10,000 values large, however its parts are shared", () => {

@@ -6,8 +6,9 @@ import { openDevice } from "../../src/gpu/device.ts";
 import { type Operation, prepare } from "../../src/gpu/kernel.ts";
 import { record } from "../../src/gpu/recorder.ts";
 import { matMul, matMulTiles } from "../../src/kernels/mat-mul.ts";
-import { matVec, matVecSlices } from "../../src/kernels/mat-vec.ts";
+import { matVec } from "../../src/kernels/mat-vec.ts";
 import { matVecGated } from "../../src/kernels/mat-vec-gated.ts";
+import { matVecVariant } from "../../src/kernels/mat-vec-variant.ts";
 import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
 import { repackRows } from "../../src/quant/repack.ts";
 import { randomFloats, randomRows } from "../quant/random-weights.ts";
@@ -33,7 +34,9 @@ export async function main([adapter, ...names]: string[]): Promise<void> {
   const output = await upload(new Float32Array(PREFILL_ROWS * ROWS));
   const step = await upload(Uint32Array.of(PREFILL_ROWS, 0, 0, 0));
   const params = { columns: COLUMNS, rowCount: ROWS, rowOffset: 0, biasOffset: 0, outStride: ROWS };
-  const flags = { accumulate: 0, hasBias: 0, gather: 0 };
+  const flags = { hasBias: 0, gather: 0 };
+  const noNorm = { hasNorm: 0, epsilon: 0 };
+  const variant = matVecVariant(device.adapter);
 
   /** Best seconds of one run, and how long the first took with its compilation. */
   async function time(operation: Operation<{ rows: number }>, rows: number, repeats: number) {
@@ -60,27 +63,40 @@ export async function main([adapter, ...names]: string[]): Promise<void> {
     const [quants, extras] = [await upload(planes.quants), await upload(planes.extras)];
     const shared = { prelude: format.prelude, label: format.name };
     const buffers = { input, quants, extras, bias: input, wanted: input, output };
-    const slices = { SLICES: matVecSlices(device.adapter) };
+    const vec = { ...shared, prelude: format.prelude + variant.prelude, directives: variant.directives };
     const tiles = { TILES: matMulTiles(device.adapter) };
     const all = { ...params, ...flags };
+    const prepareVec = (rows: number) =>
+      prepare(device, matVec, {
+        ...vec,
+        buffers: { ...buffers, squares: input, step },
+        params: { ...all, ...noNorm },
+        overrides: { SLICES: variant.slices, ROWS: rows },
+      });
     const runs = {
-      "mat-vec": [await prepare(device, matVec, { ...shared, buffers, params: all, overrides: slices }), 1],
+      "mat-vec": [await prepareVec(1), 1],
+      "mat-vec, 4": [await prepareVec(4), 4],
       "mat-vec-gated": [
         await prepare(device, matVecGated, {
-          ...shared,
-          buffers: { input, quants, extras, output },
-          params: { columns: COLUMNS, width: ROWS / 2 },
-          overrides: { ...slices, ACTIVATION: 0 },
+          ...vec,
+          buffers: { input, quants, extras, squares: input, step, output },
+          params: { columns: COLUMNS, width: ROWS / 2, ...noNorm },
+          overrides: { SLICES: variant.slices, ROWS: 1, ACTIVATION: 0 },
         }),
         1,
       ],
       "mat-mul": [
-        await prepare(device, matMul, { ...shared, buffers: { ...buffers, step }, params: all, overrides: tiles }),
+        await prepare(device, matMul, {
+          ...shared,
+          buffers: { ...buffers, step },
+          params: { ...all, accumulate: 0 },
+          overrides: tiles,
+        }),
         PREFILL_ROWS,
       ],
     } as const;
     for (const [kernel, [operation, rows]] of Object.entries(runs)) {
-      const { best, first } = await time(operation, rows, rows === 1 ? REPEATS.vec : REPEATS.mul);
+      const { best, first } = await time(operation, rows, rows <= 4 ? REPEATS.vec : REPEATS.mul);
       const gigaflops = (2 * rows * ROWS * COLUMNS) / best / 1e9;
       const rate = `${gigaflops.toFixed(1)} GFLOPS, ${(bytes / best / 1e9).toFixed(1)} GB/s`;
       console.log(`${format.name.padEnd(5)}${kernel.padEnd(14)}${rate}; first run ${Math.round(first * 1000)} ms`);

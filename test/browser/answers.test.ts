@@ -71,6 +71,7 @@ describe.skipIf(!hasBrowser)("answers", () => {
     ]);
     expect(await page.getByRole("option").count()).toBe(0);
     await page.getByRole("button", { name: "Tokens" }).click();
+    await page.getByRole("option").first().waitFor(); // drawn with the next frame
     expect(await page.getByRole("option").count()).toBe(names.length);
     expect(faults).toEqual([]);
   });

@@ -169,7 +169,11 @@ test("marking is linear: a million characters that could all begin a control tex
     guard.mark("<|im_".repeat(length / 5), "\ue000", "occurrences");
     return performance.now() - start;
   };
-  milliseconds(100_000);
-  const short = Math.max(milliseconds(100_000), milliseconds(100_000));
-  expect(milliseconds(1_000_000)).toBeLessThanOrEqual(15 * short);
+  let [short, long] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  // The best of up to eight runs each: other work on the machine only adds.
+  for (let run = 0; run < 8 && !(long <= 15 * short); run++) {
+    short = Math.min(short, milliseconds(100_000));
+    long = Math.min(long, milliseconds(1_000_000));
+  }
+  expect(long).toBeLessThanOrEqual(15 * short);
 });

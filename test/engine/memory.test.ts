@@ -8,6 +8,7 @@ import { createReferenceRuntime } from "../../src/runtime/reference-runtime.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
+import { judged } from "./judged.ts";
 
 const MODEL = tinyModel({ tokenizer: true, layerCount: 1, contextLength: 256, seed: 5 });
 const CONTEXT_PAGES = 256 / 64;
@@ -36,7 +37,7 @@ async function open(pageCount: number) {
   };
   const openModel = modelAtHand({ files: [memorySource(MODEL)] });
   const engine = await openEngine({ id: "tiny", openModel, openHost: async () => host });
-  return { engine, rewinds: () => rewinds };
+  return { engine: judged(engine), rewinds: () => rewinds };
 }
 
 type Opened = Awaited<ReturnType<typeof open>>["engine"];

@@ -90,6 +90,8 @@ test("an unknown model is 404 and names those that are there, before anything el
     param: "model",
     message: "The model 'three' is not loaded. Loaded: 'one', 'two'.",
   });
+  const long = engine.chat.completions.create(ask("x".repeat(10_000)));
+  await expect(long).rejects.toMatchObject({ message: expect.stringMatching(/^.{1,200}$/) });
 });
 
 test("an engine opens without a model, and says that none is loaded", async () => {
@@ -218,4 +220,17 @@ test("dispose ends the calls of all models and frees the device", async () => {
   expect(runtimes.map(({ disposed }) => disposed)).toEqual([true, true]);
   expect(hosts).toEqual([{ disposed: true }]);
   await expect(engine.load({ openModel: OPEN, id: "three" })).rejects.toMatchObject({ code: "disposed" });
+});
+
+test.each([
+  ["SmolLM2-135M-Instruct.Q4_1.gguf", "SmolLM2-135M-Instruct.Q4_1"],
+  ["/models/tiny.GGUF", "tiny"],
+  ["C:\\models\\tiny.gguf", "tiny"],
+  ["https://host/a%20b/tiny%20one.gguf?download=true#x", "tiny one"],
+  ["tiny-00001-of-00003.gguf", "tiny"],
+  ["tiny%.gguf", "tiny%"],
+])("a model without an id is called as its file: %s", async (file, id) => {
+  const host = countedHosts();
+  const openModel = modelAtHand({ files: [memorySource(MODEL, file)] });
+  expect((await openEngine({ openHost: host.open, openModel })).info.id).toBe(id);
 });

@@ -6,6 +6,7 @@ import type { RuntimeHost } from "../../src/engine/runtime-host.ts";
 import { createReferenceRuntime } from "../../src/runtime/reference-runtime.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
+import { judged } from "./judged.ts";
 
 const MODEL = tinyModel({ tokenizer: true, layerCount: 1, contextLength: 512, seed: 5 });
 const PAGE = 64;
@@ -33,7 +34,7 @@ async function open(options: Partial<EngineOptions> = {}) {
   };
   const openModel = modelAtHand({ files: [memorySource(MODEL)] });
   const engine = await openEngine({ id: "tiny", openModel, openHost: async () => host, ...options });
-  return { engine, prefilled };
+  return { engine: judged(engine), prefilled };
 }
 
 type Message = { role: "user" | "assistant"; content: string };

@@ -54,6 +54,13 @@ test.each([
   );
 });
 
+test("a rendering that runs over its budget names the messages", () => {
+  const source = "{% for i in range(1000000) %}x{% endfor %}";
+  expect(() => prompt({}, { source })).toThrow(
+    expect.objectContaining({ code: "budget_exceeded", param: "messages", details: expect.anything() }),
+  );
+});
+
 test("a prompt that leaves no room for an answer is refused with both numbers", () => {
   const room = 9; // <|im_start|> user \n Hi <|im_end|> \n <|im_start|> assistant \n
   expect(() => prompt({}, { contextLength: room })).toThrow(

@@ -8,6 +8,7 @@ import type { Runtime, SequenceId, StepBatch, StepId, StepResult } from "../../s
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
+import { judged } from "./judged.ts";
 
 export const MODEL = tinyModel({ tokenizer: true, layerCount: 1, contextLength: 256 });
 export const TOKENIZER = createTokenizer((await readGguf(memorySource(MODEL))).metadata);
@@ -150,8 +151,14 @@ export function scriptedHost(...scripts: Script[]) {
   return { open, runtimes };
 }
 
-/** An engine over scripts. `runtime` is the first one. */
+/** An engine over scripts. `runtime` is the first one. What it answers is held against OpenAI's schema. */
 export async function openScripted(script: Script | readonly Script[] = {}, options: Partial<EngineOptions> = {}) {
+  const { engine, ...rest } = await openUnjudged(script, options);
+  return { engine: judged(engine), ...rest };
+}
+
+/** For whoever holds the answers against the schema by itself. */
+export async function openUnjudged(script: Script | readonly Script[] = {}, options: Partial<EngineOptions> = {}) {
   const host = scriptedHost(...(Array.isArray(script) ? (script as readonly Script[]) : [script as Script]));
   const openModel = modelAtHand({ files: [memorySource(MODEL, "tiny.gguf")] });
   const engine = await openEngine({ id: "tiny", openModel, openHost: host.open, ...options });

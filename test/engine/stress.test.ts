@@ -8,15 +8,12 @@ import { type Engine, openEngine } from "../../src/engine/engine.ts";
 import { modelAtHand } from "../../src/engine/model-opener.ts";
 import type { RuntimeHost } from "../../src/engine/runtime-host.ts";
 import type { RequestStats } from "../../src/engine/stats.ts";
-import type { KvPages } from "../../src/runtime/kv-pages.ts";
-import { createKvPages } from "../../src/runtime/kv-pages.ts";
-import type { Runtime, SequenceId } from "../../src/runtime/runtime.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { createRandom, type Random } from "../fixtures/random.ts";
-import { createScriptedRuntime, MODEL, type ScriptedRuntime, scattered } from "./scripted-runtime.ts";
+import { createPagedRuntime, PAGE_LENGTH, type Paged } from "./paged-runtime.ts";
+import { MODEL } from "./scripted-runtime.ts";
 
 const OPEN = modelAtHand({ files: [memorySource(MODEL, "tiny.gguf")] });
-const PAGE_LENGTH = 64;
 const CONTEXT_LENGTH = 256;
 /** One sequence to the end of its context, and one page more. */
 const SCARCE = CONTEXT_LENGTH / PAGE_LENGTH + 1;
@@ -24,66 +21,6 @@ const AMPLE = 1000;
 const REQUESTS = 24;
 /** Far more turns of the event loop than the slowest round takes. */
 const MOST_TURNS = 200_000;
-
-interface Paged {
-  readonly scripted: ScriptedRuntime;
-  readonly pages: KvPages;
-}
-
-/** A scripted runtime whose sequences live in pages: it runs out of them, and is asked where each one is. */
-function createPagedRuntime(pageCount: number, random: Random): Paged & { readonly runtime: Runtime } {
-  const scripted = createScriptedRuntime({ logits: scattered, maxSequences: 6, prefillRows: 48 });
-  const pages = createKvPages({ pageCount, maxSequences: 6, pageBytes: 1 });
-  const held = new Map<SequenceId, number>();
-  /** Sometimes at once, sometimes turns later. */
-  const aWhile = async () => {
-    for (let turns = random.below(4) - 1; turns > 0; turns--) await nextTask();
-  };
-  const pageOf = (sequence: SequenceId) => {
-    const found = held.get(sequence);
-    if (found === undefined) throw new Error(`sequence ${sequence} is not open`);
-    return found;
-  };
-  const runtime: Runtime = {
-    ...scripted,
-    open() {
-      const sequence = scripted.open();
-      held.set(sequence, pages.open());
-      return sequence;
-    },
-    async step(batch, signal) {
-      await aWhile();
-      pages.append(
-        batch.rows.map(({ sequence, input }) => ({
-          sequence: pageOf(sequence),
-          ids: "ids" in input ? input.ids : [],
-          made: batch.stage,
-        })),
-      );
-      return scripted.step(batch, signal);
-    },
-    async fork(sequence) {
-      await aWhile();
-      const copy = pages.fork(pageOf(sequence));
-      const forked = await scripted.fork(sequence);
-      held.set(forked, copy);
-      return forked;
-    },
-    async rewind(sequence, length) {
-      await aWhile();
-      pages.rewind(pageOf(sequence), length);
-      return scripted.rewind(sequence, length);
-    },
-    free(sequence) {
-      if (scripted.disposed) return;
-      pages.free(pageOf(sequence));
-      held.delete(sequence);
-      scripted.free(sequence);
-    },
-    dispose: () => scripted.dispose(),
-  };
-  return { runtime, scripted, pages };
-}
 
 async function openTwo(pageCount: number, random: Random, onStats?: (stats: RequestStats) => void) {
   const opened: Paged[] = [];

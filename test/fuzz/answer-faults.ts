@@ -16,6 +16,16 @@ export interface Asked {
   readonly stream_options?: { readonly include_usage?: boolean | null } | null;
 }
 
+/** Which tier serves each of the names; none is named unless one was asked for. */
+const TIER_OF: Readonly<Record<string, string | undefined>> = {
+  auto: "default",
+  default: "default",
+  scale: "default",
+  flex: "flex",
+  priority: "priority",
+  fast: "priority",
+};
+
 /** An answer without its usage: what a stream that was not asked for it adds up to. */
 export type Answer = Omit<ChatCompletion, "usage"> & { readonly usage?: ChatCompletion["usage"] };
 
@@ -29,10 +39,7 @@ export function answerFaults(answer: Answer, asked: Asked): string[] {
   expect(answer.object === "chat.completion", `object ${answer.object}`);
   expect(Number.isInteger(answer.created) && answer.created < 1e11, `created ${answer.created} is not in seconds`);
   expect(answer.model === asked.model, `model ${answer.model}`);
-  expect(
-    answer.service_tier === ((asked.service_tier ?? undefined) && "default"),
-    `service_tier ${answer.service_tier}`,
-  );
+  expect(answer.service_tier === TIER_OF[asked.service_tier ?? "none"], `service_tier ${answer.service_tier}`);
   expect((answer.prompt_token_ids !== undefined) === (asked.return_token_ids ?? false), "prompt_token_ids");
   expect(
     (answer.prompt_logprobs !== undefined) === ((asked.prompt_logprobs ?? undefined) !== undefined),

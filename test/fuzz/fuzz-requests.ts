@@ -6,7 +6,7 @@ import type { ControlledStream } from "../../src/base/controlled-stream.ts";
 import { isEngineError } from "../../src/base/errors.ts";
 import { nextTask } from "../../src/base/event-loop.ts";
 import { openAIFaults } from "../api/openai-schema.ts";
-import { certain, END, openScripted, type Script, scattered } from "../engine/scripted-runtime.ts";
+import { certain, END, openUnjudged, type Script, scattered } from "../engine/scripted-runtime.ts";
 import { createRandom } from "../fixtures/random.ts";
 import { type Answer, type Asked, addedUp, answerFaults, streamFaults } from "./answer-faults.ts";
 import { fuzzedRequest } from "./mutations.ts";
@@ -85,7 +85,7 @@ const SCRIPT: Script = {
 };
 
 async function createJudge(schema: boolean): Promise<(body: unknown) => Promise<Verdict>> {
-  const { engine, runtime } = await openScripted(SCRIPT, { id: MODEL });
+  const { engine, runtime } = await openUnjudged(SCRIPT, { id: MODEL });
   const completionFaults = schema ? openAIFaults("CreateChatCompletionResponse") : () => [];
   const chunkFaults = schema ? openAIFaults("CreateChatCompletionStreamResponse") : () => [];
 

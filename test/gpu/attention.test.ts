@@ -1,9 +1,9 @@
-// Both attention kernels against float64 on every adapter: head sizes, grouped heads, lengths around tiles and chunks, windows,
+// The attention kernels against float64 on every adapter: head sizes, grouped heads, lengths around tiles and chunks, windows,
 // several sequences, and rows that do not depend on their neighbours.
 import { expect, test } from "vitest";
 import type { Device } from "../../src/gpu/device.ts";
 import { attentionDecode, partialsLength } from "../../src/kernels/attention-decode.ts";
-import { attentionPrefill } from "../../src/kernels/attention-prefill.ts";
+import { attentionPrefill, attentionPrefillFor } from "../../src/kernels/attention-prefill.ts";
 import { attentionReduce, attentionReduceReference } from "../../src/kernels/attention-reduce.ts";
 import type { AttentionReferenceOptions } from "../../src/kernels/attention-reference.ts";
 import { attentionReference } from "../../src/kernels/attention-reference.ts";
@@ -15,10 +15,19 @@ import { gaussians, nmse, packHalves, runKernel } from "./run-kernel.ts";
 const BOUND = 1e-9; // f32 sums of f16 values; the op suite's limit of 1e-6 would hide a wrong key among a thousand
 const UNTOUCHED = -12345;
 
-async function runPrefill(device: Device, given: AttentionReferenceOptions): Promise<Float32Array> {
+/** The portable one, and the adapter's own where that is another. */
+function prefillKernels({ adapter }: Device): Iterable<typeof attentionPrefill> {
+  return new Set([attentionPrefill, attentionPrefillFor(adapter)]);
+}
+
+async function runPrefill(
+  device: Device,
+  given: AttentionReferenceOptions,
+  kernel: typeof attentionPrefill,
+): Promise<Float32Array> {
   const { headCount, kvHeadCount, headDim, queries, rows, pages, window, softCap } = given;
   const rowCount = rows.length / 4;
-  const { output } = await runKernel(device, attentionPrefill, {
+  const { output } = await runKernel(device, kernel, {
     data: {
       step: Uint32Array.of(rowCount, 0, 0, 0),
       queries,
@@ -43,20 +52,21 @@ async function runDecode(
   const rowCount = rows.length / 4;
   const longest = Math.max(...Array.from({ length: rowCount }, (_, row) => rows[row * 4 + 1]! + 1));
   const size = { rows: rowCount, longest };
-  const { partials } = await runKernel(device, attentionDecode, {
+  const { partials, output: begun } = await runKernel(device, attentionDecode, {
     data: {
       queries,
       kv: packHalves(given.kv),
       rows,
       pages,
       partials: new Float32Array(partialsLength(rowCount, headCount, headDim, maxChunks)).fill(UNTOUCHED),
+      output: new Float32Array(queries.length).fill(UNTOUCHED),
     },
     params: { headCount, kvHeadCount, window, softCap, maxChunks },
     overrides: { HEAD_DIM: headDim },
     size,
   });
   const { output } = await runKernel(device, attentionReduce, {
-    data: { partials, rows, output: new Float32Array(queries.length).fill(UNTOUCHED) },
+    data: { partials, rows, output: begun },
     params: { headCount, window, maxChunks },
     overrides: { HEAD_DIM: headDim },
     size,
@@ -99,8 +109,11 @@ describeAdapters("attention", ({ device }) => {
     test(`prefill, ${name}`, async () => {
       for (const positions of PREFILL_POSITIONS) {
         const given = attentionCase({ ...heads, positions });
-        const output = await runPrefill(await device(), given);
-        expect(nmse(output, attentionReference(given)), JSON.stringify(positions)).toBeLessThan(BOUND);
+        const expected = attentionReference(given);
+        for (const kernel of prefillKernels(await device())) {
+          const output = await runPrefill(await device(), given, kernel);
+          expect(nmse(output, expected), `${kernel.name} ${JSON.stringify(positions)}`).toBeLessThan(BOUND);
+        }
       }
     });
   }
@@ -112,7 +125,10 @@ describeAdapters("attention", ({ device }) => {
       const { output } = await runDecode(await device(), decoding, 3);
       expect(nmse(output, attentionReference(decoding))).toBeLessThan(BOUND);
       const filling = attentionCase({ ...shape, positions: [range(280, 330), range(0, 3)] });
-      expect(nmse(await runPrefill(await device(), filling), attentionReference(filling))).toBeLessThan(BOUND);
+      for (const kernel of prefillKernels(await device())) {
+        const filled = await runPrefill(await device(), filling, kernel);
+        expect(nmse(filled, attentionReference(filling)), kernel.name).toBeLessThan(BOUND);
+      }
     });
   }
 
@@ -122,28 +138,31 @@ describeAdapters("attention", ({ device }) => {
     const { partials } = await runDecode(await device(), given, maxChunks);
     const chunk = 32 + 4;
     const written = range(0, 2 * 2 * maxChunks).filter((index) => partials[index * chunk] !== UNTOUCHED);
-    // Row 0 sees keys 401 to 600, in chunks 1 and 2 of both heads; row 1 sees chunk 0.
-    expect(written).toEqual([1, 2, 5, 6, 8, 12]);
+    // Row 0 sees keys 401 to 600, in chunks 1 and 2 of both heads; row 1 sees chunk 0 alone, and needs no partials.
+    expect(written).toEqual([1, 2, 5, 6]);
     const untouched = partials.filter((_, index) => !written.includes(Math.floor(index / chunk)));
     expect(untouched.every((value) => value === UNTOUCHED)).toBe(true);
   });
 
-  test("reduce merges like its reference, whatever lies in unused chunks", async () => {
+  test("reduce merges like its reference, whatever lies in unused chunks, and leaves rows of one chunk alone", async () => {
     const [headCount, headDim, maxChunks] = [3, 80, 6];
     const rows = Uint32Array.of(0, 1100, 0, 0, 0, 255, 0, 0, 0, 256, 0, 0);
+    const width = headCount * headDim;
     const partials = gaussians(partialsLength(3, headCount, headDim, maxChunks), 5);
     for (let at = 0; at < partials.length; at += headDim + 4) {
       partials[at]! *= 20;
       partials[at + 1] = 1 + Math.abs(partials[at + 1]!);
     }
     const { output } = await runKernel(await device(), attentionReduce, {
-      data: { partials, rows, output: new Float32Array(3 * headCount * headDim) },
+      data: { partials, rows, output: new Float32Array(3 * width).fill(UNTOUCHED) },
       params: { headCount, window: 0, maxChunks },
       overrides: { HEAD_DIM: headDim },
       size: { rows: 3, longest: 1101 },
     });
     const expected = attentionReduceReference({ partials, rows, headCount, headDim, window: 0, maxChunks });
-    expect(nmse(output, expected)).toBeLessThan(1e-11);
+    const but = (values: Float32Array) => Float32Array.of(...values.slice(0, width), ...values.slice(2 * width));
+    expect(nmse(but(output), but(expected))).toBeLessThan(1e-11);
+    expect(output.slice(width, 2 * width)).toEqual(new Float32Array(width).fill(UNTOUCHED));
   });
 
   test("prefill gives a row the same bits among 1, 7, 64 and 256 rows", async () => {
@@ -151,21 +170,24 @@ describeAdapters("attention", ({ device }) => {
       const shape = { headCount: 3, kvHeadCount: 1, headDim: 64, ...variant };
       const all = attentionCase({ ...shape, positions: [range(70, 326)] });
       const width = shape.headCount * shape.headDim;
-      const together = await runPrefill(await device(), all);
-      for (const [from, rows] of [
-        [0, 1],
-        [93, 1],
-        [255, 1],
-        [37, 7],
-        [190, 64],
-      ] as const) {
-        const part = {
-          ...all,
-          queries: all.queries.slice(from * width, (from + rows) * width),
-          rows: all.rows.slice(from * 4, (from + rows) * 4),
-        };
-        const alone = await runPrefill(await device(), part);
-        expect(alone, `rows ${from} to ${from + rows}`).toEqual(together.slice(from * width, (from + rows) * width));
+      for (const kernel of prefillKernels(await device())) {
+        const together = await runPrefill(await device(), all, kernel);
+        for (const [from, rows] of [
+          [0, 1],
+          [93, 1],
+          [255, 1],
+          [37, 7],
+          [190, 64],
+        ] as const) {
+          const part = {
+            ...all,
+            queries: all.queries.slice(from * width, (from + rows) * width),
+            rows: all.rows.slice(from * 4, (from + rows) * 4),
+          };
+          const alone = await runPrefill(await device(), part, kernel);
+          const expected = together.slice(from * width, (from + rows) * width);
+          expect(alone, `${kernel.name}, rows ${from} to ${from + rows}`).toEqual(expected);
+        }
       }
     }
   });
@@ -174,9 +196,12 @@ describeAdapters("attention", ({ device }) => {
     const shape = { headCount: 3, kvHeadCount: 1, headDim: 80 };
     const both = attentionCase({ ...shape, positions: [range(60, 70), range(500, 520)] });
     const width = shape.headCount * shape.headDim;
-    const together = await runPrefill(await device(), both);
     const second = { ...both, queries: both.queries.slice(10 * width), rows: both.rows.slice(40) };
-    expect(await runPrefill(await device(), second)).toEqual(together.slice(10 * width));
+    for (const kernel of prefillKernels(await device())) {
+      const together = await runPrefill(await device(), both, kernel);
+      const alone = await runPrefill(await device(), second, kernel);
+      expect(alone, kernel.name).toEqual(together.slice(10 * width));
+    }
   });
 
   test("decode gives a row the same bits among 16 rows as alone", async () => {

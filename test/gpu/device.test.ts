@@ -52,9 +52,11 @@ describeAdapters("device", ({ open, gpu, name }) => {
       isFallback: true,
       vendor: { lavapipe: "mesa", swiftshader: "google" }[name],
     });
+    expect(device.adapter.subgroupSize).toBe({ lavapipe: 8, swiftshader: 4 }[name]);
     expect(device.features.has("shader-f16")).toBe(name === "lavapipe");
     expect(device.maxBindingBytes).toBeGreaterThanOrEqual(128 * 1024 * 1024);
-    expect((await opened({ features: [] })).features.size).toBe(0);
+    const plain = await opened({ features: [] });
+    expect([plain.features.size, plain.adapter.subgroupSize]).toEqual([0, 0]);
     expect((await opened({ maxBindingBytes: 4096 })).maxBindingBytes).toBe(4096);
   });
 
@@ -101,7 +103,7 @@ describeAdapters("device", ({ open, gpu, name }) => {
       prepare(device, addKernel, { ...options, overrides: { TWICE: true } }),
       prepare(device, addKernel, { ...options, overrides: { TWICE: true } }),
     ]);
-    expect(first.pipeline).toBe(second.pipeline);
+    expect(first.dispatch(1)!.pipeline).toBe(second.dispatch(1)!.pipeline);
     await prepare(device, addKernel, { ...options, overrides: { TWICE: false } });
     expect(device.counters).toMatchObject({ pipelines: 2, layouts: 2, bindGroups: 3, buffers: 3 });
     first.free();

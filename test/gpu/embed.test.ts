@@ -3,11 +3,22 @@ import { expect, test } from "vitest";
 import type { Device } from "../../src/gpu/device.ts";
 import { type BufferBinding, prepare } from "../../src/gpu/kernel.ts";
 import { embed, embedReference } from "../../src/kernels/embed.ts";
+import { normInputReference, squaresWidth } from "../../src/kernels/mat-vec-residual.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
 import { Q8_0 } from "../../src/quant/q8_0.ts";
+import { randomFloats } from "../quant/random-weights.ts";
 import { describeAdapters } from "./adapters.ts";
-import { guardedOutput, isUntouched, randomMatrix, runOnce, upload, uploadRows } from "./weight-kernels.ts";
+import {
+  guardedOutput,
+  isUntouched,
+  MAX_NMSE,
+  nmse,
+  randomMatrix,
+  runOnce,
+  upload,
+  uploadRows,
+} from "./weight-kernels.ts";
 
 interface Run {
   format: QuantFormat;
@@ -18,19 +29,24 @@ interface Run {
   rowOffset?: number;
   rowCount: number;
   scale?: number;
+  /** What is left for a norm of the weight `gain`. */
+  norm?: { gain: Float32Array; normed: BufferBinding; squares: BufferBinding };
 }
 
 async function run(device: Device, options: Run): Promise<void> {
-  const { format, columns, planes, tokens, output, rowOffset = 0, rowCount, scale = 1 } = options;
+  const { format, columns, planes, tokens, output, rowOffset = 0, rowCount, scale = 1, norm } = options;
   const operation = await prepare(device, embed, {
     label: "embed",
     prelude: format.prelude,
     buffers: {
       rows: await upload(device, Uint32Array.from(tokens.flatMap((token) => [token, 0, 0, 0]))),
       ...planes,
+      gain: norm ? await upload(device, norm.gain) : planes.quants,
       output,
+      normed: norm?.normed ?? (await upload(device, new Float32Array(4))),
+      squares: norm?.squares ?? (await upload(device, new Float32Array(4))),
     },
-    params: { columns, rowCount, rowOffset, scale },
+    params: { columns, rowCount, rowOffset, scale, forNorm: Number(norm !== undefined) },
     overrides: {},
   });
   runOnce(device, operation, { rows: tokens.length });
@@ -78,6 +94,23 @@ describeAdapters("embed", (adapter) => {
     await run(device, { ...shared, planes: upper, output: both.binding, rowOffset: 64, rowCount: 6 });
     await run(device, { ...shared, planes, output: both.binding, rowCount: 64 });
     expect(await both.read()).toEqual(expected);
+  });
+
+  test("what the norm behind it needs is left, the padding of the sums of squares untouched", async () => {
+    const device = await adapter.device();
+    for (const columns of [32, 96, 160]) {
+      const { weights, planes } = await randomMatrix(device, Q8_0, 70, columns);
+      const gain = randomFloats(columns, 3);
+      const output = await guardedOutput(device, TOKENS.length * columns);
+      const normed = await guardedOutput(device, TOKENS.length * columns);
+      const zeros = new Float32Array(TOKENS.length * squaresWidth(columns));
+      const squares = await guardedOutput(device, zeros.length, zeros);
+      const norm = { gain, normed: normed.binding, squares: squares.binding };
+      await run(device, { format: Q8_0, columns, planes, tokens: TOKENS, output: output.binding, rowCount: 70, norm });
+      const left = normInputReference(embedReference(TOKENS, weights, columns, 1), gain);
+      expect(nmse(await normed.read(), left.normed)).toBeLessThan(MAX_NMSE);
+      expect(nmse(await squares.read(), left.squares)).toBeLessThan(MAX_NMSE);
+    }
   });
 
   test("the smallest f16 scale is not flushed to zero", async () => {

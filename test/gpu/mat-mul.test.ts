@@ -1,15 +1,16 @@
-// mat-mul against float64, for every format; its rows in steps of any size; its parts, biases, residuals and gathers.
-import { expect, test } from "vitest";
+// Both mat-mul kernels against float64, for every format; its rows in steps of any size; its parts, biases, residuals and gathers.
+import { beforeEach, expect, test } from "vitest";
 import type { Device } from "../../src/gpu/device.ts";
 import { type BufferBinding, MAX_WORKGROUPS, prepare } from "../../src/gpu/kernel.ts";
 import { matMul, matMulTiles } from "../../src/kernels/mat-mul.ts";
+import { matMulBroadcast, matMulLanes } from "../../src/kernels/mat-mul-broadcast.ts";
 import { linearReference } from "../../src/kernels/mat-vec.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
 import { Q4_1 } from "../../src/quant/q4_1.ts";
 import { Q8_0 } from "../../src/quant/q8_0.ts";
 import { randomFloats } from "../quant/random-weights.ts";
-import { describeAdapters } from "./adapters.ts";
+import { describeAdapters, type TestAdapter } from "./adapters.ts";
 import {
   guardedOutput,
   isUntouched,
@@ -39,14 +40,18 @@ interface Run {
   accumulate?: boolean;
   bias?: { values: Float32Array; offset: number };
   wanted?: Uint32Array;
+  /** Of the portable kernel. */
   tiles?: number;
 }
 
-async function run(device: Device, options: Run): Promise<void> {
+const VARIANTS = ["portable", "broadcast"] as const;
+type Variant = (typeof VARIANTS)[number];
+
+async function run(device: Device, variant: Variant, options: Run): Promise<void> {
   const { format, columns, rowCount, planes, output, bias, wanted } = options;
   const rows = options.rows ?? options.input.length / columns;
   const input = await upload(device, options.input);
-  const operation = await prepare(device, matMul, {
+  const bound = {
     label: "mat-mul",
     prelude: format.prelude,
     buffers: {
@@ -67,12 +72,26 @@ async function run(device: Device, options: Run): Promise<void> {
       hasBias: Number(bias !== undefined),
       gather: Number(wanted !== undefined),
     },
-    overrides: { TILES: options.tiles ?? matMulTiles(device.adapter) },
-  });
+  };
+  const operation = await (variant === "portable"
+    ? prepare(device, matMul, { ...bound, overrides: { TILES: options.tiles ?? matMulTiles(device.adapter) } })
+    : prepare(device, matMulBroadcast, {
+        ...bound,
+        prelude: format.prelude + matMulLanes(device.adapter)!,
+        overrides: {},
+      }));
   runOnce(device, operation, { rows: options.gridRows ?? wanted?.length ?? rows });
 }
 
-describeAdapters("mat-mul", (adapter) => {
+for (const variant of VARIANTS) describeAdapters(`mat-mul, ${variant}`, (adapter) => suite(variant, adapter));
+
+function suite(variant: Variant, adapter: TestAdapter): void {
+  beforeEach(async (context) => {
+    const { adapter: facts } = await adapter.device();
+    const { subgroupSize } = facts;
+    context.skip(variant === "broadcast" && !matMulLanes(facts), `subgroups of ${subgroupSize} lanes are not for it`);
+  });
+
   test.each(
     SUPPORTED_FORMATS.flatMap((format) => shapesOf(format).map((shape) => [format.name, ...shape, format] as const)),
   )("%s %i x %i equals the float64 product", async (_name, rowCount, columns, format) => {
@@ -81,7 +100,7 @@ describeAdapters("mat-mul", (adapter) => {
     for (const rows of [1, 7]) {
       const input = randomFloats(rows * columns, 5);
       const output = await guardedOutput(device, rows * rowCount);
-      await run(device, { format, columns, rowCount, planes, output: output.binding, input });
+      await run(device, variant, { format, columns, rowCount, planes, output: output.binding, input });
       expect(nmse(await output.read(), linearReference({ input, weights, columns }))).toBeLessThan(MAX_NMSE);
     }
   });
@@ -98,7 +117,7 @@ describeAdapters("mat-mul", (adapter) => {
       const output = await guardedOutput(device, (to - from) * rowCount);
       const part = input.slice(from * columns, to * columns);
       const shared = { format, columns, rowCount, planes, output: output.binding, input: part };
-      await run(device, tiles === undefined ? shared : { ...shared, tiles });
+      await run(device, variant, tiles === undefined ? shared : { ...shared, tiles });
       return output.read();
     };
     const all = await product(0, 256);
@@ -122,7 +141,16 @@ describeAdapters("mat-mul", (adapter) => {
     const { weights, planes } = await randomMatrix(device, Q8_0, rowCount, columns);
     const input = randomFloats(8 * columns, 8).fill(Number.NaN, 5 * columns);
     const output = await guardedOutput(device, 8 * rowCount);
-    await run(device, { format: Q8_0, columns, rowCount, planes, output: output.binding, input, rows: 5, gridRows: 8 });
+    await run(device, variant, {
+      format: Q8_0,
+      columns,
+      rowCount,
+      planes,
+      output: output.binding,
+      input,
+      rows: 5,
+      gridRows: 8,
+    });
     const actual = await output.read();
     const expected = linearReference({ input: input.subarray(0, 5 * columns), weights, columns });
     expect(nmse(actual.subarray(0, 5 * rowCount), expected)).toBeLessThan(MAX_NMSE);
@@ -138,7 +166,7 @@ describeAdapters("mat-mul", (adapter) => {
     const clean = input.slice();
     input.fill(Number.NaN, 2 * columns, 3 * columns);
     const output = await guardedOutput(device, 4 * rowCount);
-    await run(device, { format, columns, rowCount, planes, output: output.binding, input });
+    await run(device, variant, { format, columns, rowCount, planes, output: output.binding, input });
     const actual = await output.read();
     const expected = linearReference({ input: clean, weights, columns });
     for (const row of [0, 1, 3]) {
@@ -153,7 +181,7 @@ describeAdapters("mat-mul", (adapter) => {
     const { bytes, planes } = await randomMatrix(device, Q8_0, rowCount, columns);
     const input = randomFloats(rows * columns, 8);
     const whole = await guardedOutput(device, rows * rowCount);
-    await run(device, { format: Q8_0, columns, rowCount, planes, output: whole.binding, input });
+    await run(device, variant, { format: Q8_0, columns, rowCount, planes, output: whole.binding, input });
     const expected = await whole.read();
 
     const bytesPerRow = bytes.length / rowCount;
@@ -162,7 +190,7 @@ describeAdapters("mat-mul", (adapter) => {
       [0, cut],
       [cut, rowCount],
     ] as const) {
-      await run(device, {
+      await run(device, variant, {
         format: Q8_0,
         columns,
         rowCount: to - from,
@@ -193,7 +221,7 @@ describeAdapters("mat-mul", (adapter) => {
     const residual = randomFloats(wanted.length * rowCount, 10);
     const bias = randomFloats(rowCount + 3, 11);
     const output = await guardedOutput(device, residual.length, residual);
-    await run(device, {
+    await run(device, variant, {
       format: Q4_1,
       columns,
       rowCount,
@@ -215,7 +243,7 @@ describeAdapters("mat-mul", (adapter) => {
     const { filled, ...planes } = await sparsePlanes(device, rowCount, columns, tilesAroundFold(rowCount));
     const input = randomFloats(columns, 12);
     const output = await guardedOutput(device, rowCount);
-    await run(device, { format: Q4_1, columns, rowCount, planes, output: output.binding, input, tiles: 1 });
+    await run(device, variant, { format: Q4_1, columns, rowCount, planes, output: output.binding, input, tiles: 1 });
     const actual = await output.read();
     let written = 0;
     for (const { tile, weights } of filled) {
@@ -225,4 +253,4 @@ describeAdapters("mat-mul", (adapter) => {
     }
     expect(actual.filter((value) => value !== 0).length).toBe(written);
   });
-});
+}

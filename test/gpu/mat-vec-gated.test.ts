@@ -1,10 +1,13 @@
 // mat-vec-gated against float64: every format, every activation, extreme gates, rows beside others.
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Device } from "../../src/gpu/device.ts";
 import { MAX_WORKGROUPS, prepare } from "../../src/gpu/kernel.ts";
 import { ACTIVATIONS, type ActivationName } from "../../src/kernels/gated-activation.ts";
-import { matVecSlices } from "../../src/kernels/mat-vec.ts";
+import type { MatVecRows } from "../../src/kernels/mat-vec.ts";
 import { matVecGated, matVecGatedReference } from "../../src/kernels/mat-vec-gated.ts";
+import { normInputReference } from "../../src/kernels/mat-vec-residual.ts";
+import { type MatVecVariant, matVecVariant, PORTABLE } from "../../src/kernels/mat-vec-variant.ts";
+import { rmsNormReference } from "../../src/kernels/rms-norm.ts";
 import { F32 } from "../../src/quant/f32.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
@@ -21,6 +24,7 @@ import {
   type TestMatrix,
   tilesAroundFold,
   upload,
+  uploadStep,
 } from "./weight-kernels.ts";
 
 interface Run {
@@ -30,20 +34,33 @@ interface Run {
   planes: TestMatrix["planes"];
   input: Float32Array;
   activation?: ActivationName;
-  slices?: number;
+  /** See mat-vec.test.ts. */
+  norm?: { squares: Float32Array; epsilon: number };
+  variant?: MatVecVariant;
+  together?: MatVecRows;
 }
 
 async function run(device: Device, options: Run): Promise<Float32Array> {
-  const { format, columns, width, planes, input, activation = "silu" } = options;
-  const rows = input.length / columns;
+  const { format, columns, width, planes, activation = "silu", norm, together = 1 } = options;
+  const { slices, prelude, directives } = options.variant ?? matVecVariant(device.adapter);
+  const input = await upload(device, options.input);
+  const rows = options.input.length / columns;
   const output = await guardedOutput(device, rows * width);
   const operation = await prepare(device, matVecGated, {
     label: "mat-vec-gated",
-    prelude: format.prelude,
-    buffers: { input: await upload(device, input), ...planes, output: output.binding },
-    params: { columns, width },
+    prelude: format.prelude + prelude,
+    directives,
+    buffers: {
+      input,
+      ...planes,
+      squares: norm ? await upload(device, norm.squares) : input,
+      step: await uploadStep(device, rows),
+      output: output.binding,
+    },
+    params: { columns, width, hasNorm: Number(norm !== undefined), epsilon: norm?.epsilon ?? 0 },
     overrides: {
-      SLICES: options.slices ?? matVecSlices(device.adapter),
+      SLICES: slices,
+      ROWS: together,
       ACTIVATION: ACTIVATIONS.indexOf(activation),
     },
   });
@@ -79,20 +96,49 @@ describeAdapters("mat-vec-gated", (adapter) => {
     }
   });
 
-  describe.each([1, 8])("in %i slices", (slices) => {
-    test("a row's result does not depend on the rows beside it", async () => {
-      const device = await adapter.device();
-      const [width, columns, rows] = [64, 576, 16];
-      const { weights, planes } = await randomMatrix(device, Q4_1, 2 * width, columns);
-      const input = randomFloats(rows * columns, 7);
-      const shared = { format: Q4_1, columns, width, planes, slices };
-      const together = await run(device, { ...shared, input });
-      expect(nmse(together, matVecGatedReference(input, weights, columns, "silu"))).toBeLessThan(MAX_NMSE);
-      for (const row of [0, 6, 15]) {
-        const alone = await run(device, { ...shared, input: input.slice(row * columns, (row + 1) * columns) });
-        expect(alone).toEqual(together.slice(row * width, (row + 1) * width));
-      }
+  test.each([
+    ["the adapter's own variant", undefined],
+    ["portable", PORTABLE],
+  ] as const)("%s: a row has the same bits alone, beside others, and four to a workgroup", async (_name, variant) => {
+    const device = await adapter.device();
+    const [width, columns, rows] = [64, 576, 16];
+    const { weights, planes } = await randomMatrix(device, Q4_1, 2 * width, columns);
+    const input = randomFloats(rows * columns, 7);
+    const shared = { format: Q4_1, columns, width, planes, ...(variant && { variant }) };
+    const expected = await run(device, { ...shared, input });
+    expect(nmse(expected, matVecGatedReference(input, weights, columns, "silu"))).toBeLessThan(MAX_NMSE);
+    for (const [from, count, together] of [
+      [0, 1, 1],
+      [15, 1, 1],
+      [0, 16, 4],
+      [6, 1, 4],
+      [9, 7, 4],
+    ] as const) {
+      const part = input.slice(from * columns, (from + count) * columns);
+      const name = `rows ${from} to ${from + count}, ${together} together`;
+      const actual = await run(device, { ...shared, input: part, together });
+      expect(actual, name).toEqual(expected.slice(from * width, (from + count) * width));
+    }
+  });
+
+  test("what its producer left of a residual stream is scaled by the norm", async () => {
+    const device = await adapter.device();
+    const [width, columns, epsilon] = [64, 160, 1e-5];
+    const { weights, planes } = await randomMatrix(device, Q4_1, 2 * width, columns);
+    const residual = randomFloats(3 * columns, 13);
+    const gain = randomFloats(columns, 14);
+    const { normed, squares } = normInputReference(residual, gain);
+    const norm = { squares: Float32Array.from(squares), epsilon };
+    const actual = await run(device, {
+      format: Q4_1,
+      columns,
+      width,
+      planes,
+      input: Float32Array.from(normed),
+      norm,
     });
+    const input = rmsNormReference(residual, gain, epsilon);
+    expect(nmse(actual, matVecGatedReference(input, weights, columns, "silu"))).toBeLessThan(MAX_NMSE);
   });
 
   test("a matrix of more tiles than a grid is wide", async () => {

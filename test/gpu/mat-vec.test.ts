@@ -1,8 +1,11 @@
-// mat-vec against float64, for every format; its rows alone and beside others; its parts, biases, residuals and gathers.
+// mat-vec against float64, for every format and variant; its rows alone and beside others; its parts, biases, norms and gathers.
 import { expect, test } from "vitest";
 import type { Device } from "../../src/gpu/device.ts";
 import { type BufferBinding, MAX_WORKGROUPS, prepare } from "../../src/gpu/kernel.ts";
-import { linearReference, matVec, matVecSlices } from "../../src/kernels/mat-vec.ts";
+import { linearReference, type MatVecRows, matVec } from "../../src/kernels/mat-vec.ts";
+import { normInputReference } from "../../src/kernels/mat-vec-residual.ts";
+import { type MatVecVariant, matVecVariant, PORTABLE, PORTABLE_CPU } from "../../src/kernels/mat-vec-variant.ts";
+import { rmsNormReference } from "../../src/kernels/rms-norm.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
 import { Q4_1 } from "../../src/quant/q4_1.ts";
@@ -22,6 +25,7 @@ import {
   tilesAroundFold,
   upload,
   uploadRows,
+  uploadStep,
 } from "./weight-kernels.ts";
 
 interface Run {
@@ -31,26 +35,33 @@ interface Run {
   planes: { quants: BufferBinding; extras: BufferBinding };
   output: BufferBinding;
   input: Float32Array;
-  rows?: number;
   rowOffset?: number;
   outStride?: number;
-  accumulate?: boolean;
   bias?: { values: Float32Array; offset: number };
   wanted?: Uint32Array;
-  slices?: number;
+  /** Sums of squares of the rows of x, which a norm of this epsilon scales by. */
+  norm?: { squares: Float32Array; epsilon: number };
+  variant?: MatVecVariant;
+  /** Rows of x in a workgroup. */
+  together?: MatVecRows;
 }
 
 async function run(device: Device, options: Run): Promise<void> {
-  const { format, columns, rowCount, planes, output, bias, wanted } = options;
+  const { format, columns, rowCount, planes, output, bias, wanted, norm, together = 1 } = options;
+  const { slices, prelude, directives } = options.variant ?? matVecVariant(device.adapter);
   const input = await upload(device, options.input);
+  const rows = wanted?.length ?? options.input.length / columns;
   const operation = await prepare(device, matVec, {
     label: "mat-vec",
-    prelude: format.prelude,
+    prelude: format.prelude + prelude,
+    directives,
     buffers: {
       input,
       ...planes,
       bias: bias ? await upload(device, bias.values) : input,
       wanted: wanted ? await upload(device, wanted) : input,
+      squares: norm ? await upload(device, norm.squares) : input,
+      step: await uploadStep(device, rows),
       output,
     },
     params: {
@@ -59,14 +70,21 @@ async function run(device: Device, options: Run): Promise<void> {
       rowOffset: options.rowOffset ?? 0,
       biasOffset: bias?.offset ?? 0,
       outStride: options.outStride ?? rowCount,
-      accumulate: Number(options.accumulate ?? false),
       hasBias: Number(bias !== undefined),
       gather: Number(wanted !== undefined),
+      hasNorm: Number(norm !== undefined),
+      epsilon: norm?.epsilon ?? 0,
     },
-    overrides: { SLICES: options.slices ?? matVecSlices(device.adapter) },
+    overrides: { SLICES: slices, ROWS: together },
   });
-  runOnce(device, operation, { rows: options.rows ?? wanted?.length ?? options.input.length / columns });
+  runOnce(device, operation, { rows });
 }
+
+/** Beside an adapter's own. */
+const VARIANTS = [
+  ["portable", PORTABLE],
+  ["portable in one slice", PORTABLE_CPU],
+] as const;
 
 describeAdapters("mat-vec", (adapter) => {
   test.each(
@@ -80,7 +98,11 @@ describeAdapters("mat-vec", (adapter) => {
     expect(nmse(await output.read(), linearReference({ input, weights, columns }))).toBeLessThan(MAX_NMSE);
   });
 
-  test.each([Q4_1, Q8_0, Q4_K])("$name: cut in 8 slices, as on a GPU, it gives the same product", async (format) => {
+  test.each(
+    VARIANTS.flatMap(([name, variant]) =>
+      [Q4_1, Q8_0, Q4_K].map((format) => [format.name, name, format, variant] as const),
+    ),
+  )("%s, %s: the same product", async (_format, _variant, format, variant) => {
     const device = await adapter.device();
     for (const [rowCount, columns] of [
       [33, 256],
@@ -89,24 +111,66 @@ describeAdapters("mat-vec", (adapter) => {
       const { weights, planes } = await randomMatrix(device, format, rowCount, columns);
       const input = randomFloats(2 * columns, 6);
       const output = await guardedOutput(device, 2 * rowCount);
-      await run(device, { format, columns, rowCount, planes, output: output.binding, input, slices: 8 });
+      await run(device, { format, columns, rowCount, planes, output: output.binding, input, variant });
       expect(nmse(await output.read(), linearReference({ input, weights, columns }))).toBeLessThan(MAX_NMSE);
     }
   });
 
-  test.each([1, 8])("a row's result does not depend on the rows beside it (%i slices)", async (slices) => {
+  test.each([["the adapter's own", undefined], ...VARIANTS] as const)(
+    "%s: a row has the same bits alone, beside others, and four to a workgroup",
+    async (_name, variant) => {
+      const device = await adapter.device();
+      const [rowCount, columns, rows] = [70, 576, 16];
+      const { planes } = await randomMatrix(device, Q4_1, rowCount, columns);
+      const input = randomFloats(rows * columns, 7);
+      const shared = { format: Q4_1, columns, rowCount, planes, ...(variant && { variant }) };
+      const all = await guardedOutput(device, rows * rowCount);
+      await run(device, { ...shared, output: all.binding, input });
+      const expected = await all.read();
+      for (const [from, count, together] of [
+        [0, 1, 1],
+        [7, 1, 1],
+        [15, 1, 1],
+        [0, 16, 4],
+        [5, 1, 4],
+        [3, 2, 4],
+        [8, 7, 4],
+      ] as const) {
+        const some = await guardedOutput(device, count * rowCount);
+        const rowsOfInput = input.slice(from * columns, (from + count) * columns);
+        await run(device, { ...shared, output: some.binding, input: rowsOfInput, together });
+        const name = `rows ${from} to ${from + count}, ${together} together`;
+        expect(await some.read(), name).toEqual(expected.slice(from * rowCount, (from + count) * rowCount));
+      }
+    },
+  );
+
+  test("what its producer left of a residual stream is scaled by the norm", async () => {
     const device = await adapter.device();
-    const [rowCount, columns, rows] = [70, 576, 16];
-    const { planes } = await randomMatrix(device, Q4_1, rowCount, columns);
-    const input = randomFloats(rows * columns, 7);
-    const all = await guardedOutput(device, rows * rowCount);
-    const shared = { format: Q4_1, columns, rowCount, planes, slices };
-    await run(device, { ...shared, output: all.binding, input });
-    const together = await all.read();
-    for (const row of [0, 1, 7, 15]) {
-      const one = await guardedOutput(device, rowCount);
-      await run(device, { ...shared, output: one.binding, input: input.slice(row * columns, (row + 1) * columns) });
-      expect(await one.read()).toEqual(together.slice(row * rowCount, (row + 1) * rowCount));
+    const epsilon = 1e-5;
+    for (const [rowCount, columns] of [
+      [40, 96],
+      [33, 160],
+      [64, 576],
+    ] as const) {
+      const { weights, planes } = await randomMatrix(device, Q4_1, rowCount, columns);
+      const residual = randomFloats(5 * columns, 13);
+      const gain = randomFloats(columns, 14);
+      const { normed, squares } = normInputReference(residual, gain);
+      const output = await guardedOutput(device, 2 * rowCount);
+      const wanted = Uint32Array.of(4, 1);
+      await run(device, {
+        format: Q4_1,
+        columns,
+        rowCount,
+        planes,
+        output: output.binding,
+        input: Float32Array.from(normed),
+        wanted,
+        norm: { squares: Float32Array.from(squares), epsilon },
+      });
+      const input = rmsNormReference(residual, gain, epsilon);
+      expect(nmse(await output.read(), linearReference({ input, weights, columns, wanted }))).toBeLessThan(MAX_NMSE);
     }
   });
 
@@ -147,15 +211,14 @@ describeAdapters("mat-vec", (adapter) => {
     }
   });
 
-  test.each([1, 8])("bias and residual are added, and wanted rows gathered (%i slices)", async (slices) => {
+  test.each([1, 4] as const)("bias is added, and wanted rows gathered (%i to a workgroup)", async (together) => {
     const device = await adapter.device();
     const [rowCount, columns] = [45, 96];
     const { weights, planes } = await randomMatrix(device, Q4_1, rowCount, columns);
     const input = randomFloats(6 * columns, 9);
     const wanted = Uint32Array.of(4, 0, 5);
-    const residual = randomFloats(wanted.length * rowCount, 10);
     const bias = randomFloats(rowCount + 3, 11);
-    const output = await guardedOutput(device, residual.length, residual);
+    const output = await guardedOutput(device, wanted.length * rowCount);
     await run(device, {
       format: Q4_1,
       columns,
@@ -165,10 +228,9 @@ describeAdapters("mat-vec", (adapter) => {
       input,
       wanted,
       bias: { values: bias, offset: 3 },
-      accumulate: true,
-      slices,
+      together,
     });
-    const expected = linearReference({ input, weights, columns, wanted, residual, bias: bias.subarray(3) });
+    const expected = linearReference({ input, weights, columns, wanted, bias: bias.subarray(3) });
     expect(nmse(await output.read(), expected)).toBeLessThan(MAX_NMSE);
   });
 

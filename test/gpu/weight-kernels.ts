@@ -62,6 +62,14 @@ export interface GuardedOutput {
   read(): Promise<Float32Array>;
 }
 
+/** Of kernels that are told by a uniform how many rows they have; as many may be wanted. */
+export async function uploadStep(device: Device, rows: number): Promise<OwnedBuffer> {
+  const usage = USAGE.UNIFORM | USAGE.COPY_DST;
+  const buffer = await device.buffers.create({ label: "step", byteLength: 16, usage });
+  device.buffers.write(buffer, Uint32Array.of(rows, rows, 0, 0));
+  return buffer;
+}
+
 /** An output of `count` elements, filled with `initial` or with sentinels. The binding reaches over the sentinels behind. */
 export async function guardedOutput(device: Device, count: number, initial?: Float32Array): Promise<GuardedOutput> {
   const words = new Uint32Array(count + 2 * SENTINELS).fill(SENTINEL);

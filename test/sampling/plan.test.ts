@@ -8,7 +8,7 @@ const namesOf = (change: Parameters<typeof options>[0]): string[] =>
 
 test("there is one order", () => {
   expect(SAMPLING_STEPS).toEqual([
-    ...["logprobs", "logit_bias", "penalties", "repetition_penalty", "dry", "mask", "min_tokens", "greedy"],
+    ...["logprobs", "logit_bias", "repetition_penalty", "penalties", "dry", "mask", "min_tokens", "greedy"],
     ...["top_n_sigma", "temperature", "top_k", "top_p", "min_p", "typical_p", "xtc", "draw"],
   ]);
 });

@@ -13,12 +13,12 @@ export function referenceDistribution(
   const seen = [...Array.from(history.prompt), ...sampled];
   const logits = Array.from(row);
   for (const [token, bias] of options.logitBias) logits[token]! += bias;
+  for (const token of new Set(seen)) {
+    logits[token]! *= logits[token]! > 0 ? 1 / options.repetitionPenalty : options.repetitionPenalty;
+  }
   for (const token of new Set(sampled)) {
     const count = sampled.filter((other) => other === token).length;
     logits[token]! -= count * options.frequencyPenalty + options.presencePenalty;
-  }
-  for (const token of new Set(seen)) {
-    logits[token]! *= logits[token]! > 0 ? 1 / options.repetitionPenalty : options.repetitionPenalty;
   }
   if (options.dry) {
     for (const [token, penalty] of referenceDry(seen, options.dry)) logits[token]! -= penalty;

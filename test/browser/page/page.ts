@@ -1,7 +1,7 @@
 // A page without a user interface until one is asked for: what the tests reach from outside stands on `globalThis.ingle`.
 import { createMarkdownView } from "../../../demo/markdown.ts";
 import "../../../demo/style.css";
-import { createEngine, type EngineError, isEngineError } from "../../../src/index.ts";
+import { createEngine, type EngineError, isEngineError, serveFromPage } from "../../../src/index.ts";
 import { openScriptedDemo } from "./scripted-demo.ts";
 
 /** The code of the EngineError that a call ends with, and "none" when it ends well. */
@@ -14,7 +14,10 @@ async function codeOf(call: () => Promise<unknown>): Promise<string> {
   }
 }
 
-const page = { createEngine, createMarkdownView, codeOf, openScriptedDemo };
+/** Loaded where it is wanted: no other test is to wait for it. */
+const importOpenAI = () => import("openai");
+
+const page = { createEngine, createMarkdownView, codeOf, openScriptedDemo, serveFromPage, importOpenAI };
 export type TestPage = typeof page;
 declare global {
   var ingle: TestPage;

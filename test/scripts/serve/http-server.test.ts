@@ -4,8 +4,8 @@ import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request as openR
 import { connect } from "node:net";
 import { text as readAll } from "node:stream/consumers";
 import { afterEach, expect, test } from "vitest";
-import type { RequestHandler } from "../../../scripts/serve/http-bridge.ts";
 import { type HttpServer, startHttpServer } from "../../../scripts/serve/http-server.ts";
+import type { RequestHandler } from "../../../src/server/fetch-handler.ts";
 
 const MB = 2 ** 20;
 const servers: HttpServer[] = [];

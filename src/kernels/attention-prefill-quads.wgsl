@@ -1,0 +1,315 @@
+// As attention-prefill.wgsl, for CPU adapters whose subgroups are 4 lanes: a workgroup is one subgroup and makes 8 rows of one
+// head, over tiles of 16 keys at fixed absolute positions with an online softmax. A lane scores every fourth key and sums every
+// fourth vector of the head, so that each key and value is unpacked once for 8 rows; queries and weights come by broadcast. A
+// tile that a row does not see leaves the row's state exactly as it was, so a row's result does not depend on its neighbours.
+enable subgroups;
+
+struct Params {
+  headCount: u32,
+  kvHeadCount: u32,
+  window: u32,
+  softCap: f32,
+}
+
+struct Step {
+  rowCount: u32,
+  wantCount: u32,
+}
+
+// Vectors are 4 dimensions of one head: floats in `queries` and `output`, packed halves in `kv`.
+@group(0) @binding(0) var<uniform> step: Step;
+@group(0) @binding(1) var<storage, read> queries: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> kv: array<vec2<u32>>;
+@group(0) @binding(3) var<storage, read> rows: array<vec4<u32>>;
+@group(0) @binding(4) var<storage, read> pages: array<u32>;
+@group(0) @binding(5) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(6) var<uniform> params: Params;
+
+override HEAD_DIM: u32;
+
+const ROWS = 8u;
+const LANES = 4u;
+const TILE = 16u;
+const PAGE = 64u;
+const MASKED = -3.0e38;
+
+alias Quad = mat4x4<f32>;
+
+// One number for each of the workgroup's rows.
+struct Octet {
+  low: vec4<f32>,
+  high: vec4<f32>,
+}
+
+struct OctetOfIndices {
+  low: vec4<u32>,
+  high: vec4<u32>,
+}
+
+// Scores, then weights, of the lane's keys in a tile: lane, lane + 4, lane + 8, lane + 12.
+alias Scores = array<Octet, 4>;
+
+// Of 64 dimensions those of the lane, for each row: vectors lane, lane + 4, lane + 8, lane + 12.
+alias Mixed = array<Quad, ROWS>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let firstRow = group.x * ROWS;
+  let head = group.y;
+  let kvHead = head / (params.headCount / params.kvHeadCount);
+  let floats = HEAD_DIM / 4u;
+  let lastRow = min(firstRow + ROWS, step.rowCount) - 1u;
+
+  // Rows beyond the last repeat it, and are not written.
+  let own = OctetOfIndices(
+    min(vec4<u32>(firstRow) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(lastRow)),
+    min(vec4<u32>(firstRow) + vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(lastRow)),
+  );
+  let q = OctetOfIndices((own.low * params.headCount + head) * floats, (own.high * params.headCount + head) * floats);
+
+  var most = Octet(vec4<f32>(MASKED), vec4<f32>(MASKED));
+  var sum: Octet;
+  var mixed0: Mixed;
+  var mixed1: Mixed;
+  var mixed2: Mixed;
+  var mixed3: Mixed;
+
+  // Consecutive rows of one sequence share its keys; the rows here are mostly of one.
+  var runStart = firstRow;
+  while (runStart <= lastRow) {
+    let pageTable = rows[runStart].z;
+    var runEnd = runStart;
+    var firstKey = 0xffffffffu;
+    var lastKey = 0u;
+    while (runEnd <= lastRow) {
+      if (rows[runEnd].z != pageTable) {
+        break;
+      }
+      let position = rows[runEnd].y;
+      firstKey = min(firstKey, firstKeyOf(position));
+      lastKey = max(lastKey, position);
+      runEnd += 1u;
+    }
+    let positions = OctetOfIndices(positionsOf(own.low), positionsOf(own.high));
+    // What rows see: keys from `begin` on, before `end`; nothing for rows of another run.
+    let begin = OctetOfIndices(firstKeysOf(positions.low), firstKeysOf(positions.high));
+    let end = OctetOfIndices(
+      select(vec4<u32>(0u), positions.low + 1u, (own.low >= vec4<u32>(runStart)) & (own.low < vec4<u32>(runEnd))),
+      select(vec4<u32>(0u), positions.high + 1u, (own.high >= vec4<u32>(runStart)) & (own.high < vec4<u32>(runEnd))),
+    );
+
+    for (var tile = firstKey / TILE; tile <= lastKey / TILE; tile++) {
+      let tileStart = tile * TILE;
+      // Keys beyond the last repeat it, masked.
+      let lastSlot = min(lastKey - tileStart, TILE - 1u);
+      let page = pages[pageTable + tileStart / PAGE];
+      let keyBase = ((page * 2u * params.kvHeadCount + kvHead) * PAGE + tileStart % PAGE) * floats;
+      let valueBase = keyBase + params.kvHeadCount * PAGE * floats;
+
+      let slots = vec4<u32>(lane, lane + 4u, lane + 8u, lane + 12u);
+      let k = keyBase + min(slots, vec4<u32>(lastSlot)) * floats;
+      var scores = Scores();
+      for (var first = 0u; first < floats; first += LANES) {
+        scores = addProducts(scores, q, k, first, lane);
+      }
+      let keys = tileStart + slots;
+      let s0 = masked(scores[0], keys.x, begin, end);
+      let s1 = masked(scores[1], keys.y, begin, end);
+      let s2 = masked(scores[2], keys.z, begin, end);
+      let s3 = masked(scores[3], keys.w, begin, end);
+
+      let newMost = Octet(
+        max(most.low, maxOfLanes(max(max(s0.low, s1.low), max(s2.low, s3.low)))),
+        max(most.high, maxOfLanes(max(max(s0.high, s1.high), max(s2.high, s3.high)))),
+      );
+      // Exactly 1 where nothing changed, whatever exp makes of 0.
+      let keep = Octet(
+        select(exp(most.low - newMost.low), vec4<f32>(1.0), newMost.low == most.low),
+        select(exp(most.high - newMost.high), vec4<f32>(1.0), newMost.high == most.high),
+      );
+      most = newMost;
+      let w0 = weightOf(s0, most);
+      let w1 = weightOf(s1, most);
+      let w2 = weightOf(s2, most);
+      let w3 = weightOf(s3, most);
+      sum.low = sum.low * keep.low + ((w0.low + w1.low) + (w2.low + w3.low));
+      sum.high = sum.high * keep.high + ((w0.high + w1.high) + (w2.high + w3.high));
+      let weights = Scores(w0, w1, w2, w3);
+
+      mixed0 = mixValues(scaled(mixed0, keep), weights, valueBase, lane, lastSlot);
+      if (HEAD_DIM > 64u) {
+        mixed1 = mixValues(scaled(mixed1, keep), weights, valueBase, lane + 16u, lastSlot);
+      }
+      if (HEAD_DIM > 128u) {
+        mixed2 = mixValues(scaled(mixed2, keep), weights, valueBase, lane + 32u, lastSlot);
+      }
+      if (HEAD_DIM > 192u) {
+        mixed3 = mixValues(scaled(mixed3, keep), weights, valueBase, lane + 48u, lastSlot);
+      }
+    }
+    runStart = runEnd;
+  }
+
+  let totals = Octet(sumOfLanes(sum.low), sumOfLanes(sum.high));
+  for (var i = 0u; i < ROWS; i++) {
+    if (firstRow + i <= lastRow) {
+      let start = ((firstRow + i) * params.headCount + head) * floats;
+      let total = select(totals.low[i % 4u], totals.high[i % 4u], i >= 4u);
+      write(start, lane, mixed0[i], total);
+      if (HEAD_DIM > 64u) {
+        write(start, lane + 16u, mixed1[i], total);
+      }
+      if (HEAD_DIM > 128u) {
+        write(start, lane + 32u, mixed2[i], total);
+      }
+      if (HEAD_DIM > 192u) {
+        write(start, lane + 48u, mixed3[i], total);
+      }
+    }
+  }
+}
+
+fn positionsOf(ofRows: vec4<u32>) -> vec4<u32> {
+  return vec4<u32>(rows[ofRows.x].y, rows[ofRows.y].y, rows[ofRows.z].y, rows[ofRows.w].y);
+}
+
+fn firstKeyOf(position: u32) -> u32 {
+  return select(0u, position + 1u - min(params.window, position + 1u), params.window > 0u);
+}
+
+fn firstKeysOf(positions: vec4<u32>) -> vec4<u32> {
+  return vec4<u32>(firstKeyOf(positions.x), firstKeyOf(positions.y), firstKeyOf(positions.z), firstKeyOf(positions.w));
+}
+
+// Adds the products of vectors `first` ... `first` + 3; those past the head are zero.
+fn addProducts(scores: Scores, q: OctetOfIndices, k: vec4<u32>, first: u32, lane: u32) -> Scores {
+  let low = loadQueries(q.low, first + lane);
+  let high = loadQueries(q.high, first + lane);
+  let after0 = addVector(scores, k, first, fromLane0(low), fromLane0(high));
+  let after1 = addVector(after0, k, first + 1u, fromLane1(low), fromLane1(high));
+  let after2 = addVector(after1, k, first + 2u, fromLane2(low), fromLane2(high));
+  return addVector(after2, k, first + 3u, fromLane3(low), fromLane3(high));
+}
+
+fn loadQueries(starts: vec4<u32>, index: u32) -> Quad {
+  let at = starts + min(index, HEAD_DIM / 4u - 1u);
+  let inside = select(0.0, 1.0, index < HEAD_DIM / 4u);
+  return Quad(queries[at.x], queries[at.y], queries[at.z], queries[at.w]) * inside;
+}
+
+fn addVector(scores: Scores, k: vec4<u32>, index: u32, low: Quad, high: Quad) -> Scores {
+  let at = k + min(index, HEAD_DIM / 4u - 1u);
+  return Scores(
+    addKey(scores[0], unpack(kv[at.x]), low, high),
+    addKey(scores[1], unpack(kv[at.y]), low, high),
+    addKey(scores[2], unpack(kv[at.z]), low, high),
+    addKey(scores[3], unpack(kv[at.w]), low, high),
+  );
+}
+
+fn addKey(sum: Octet, key: vec4<f32>, low: Quad, high: Quad) -> Octet {
+  return Octet(fold(sum.low, key, low), fold(sum.high, key, high));
+}
+
+fn fold(sum: vec4<f32>, key: vec4<f32>, x: Quad) -> vec4<f32> {
+  let first = fma(vec4<f32>(key.y), x[1], fma(vec4<f32>(key.x), x[0], sum));
+  return fma(vec4<f32>(key.w), x[3], fma(vec4<f32>(key.z), x[2], first));
+}
+
+fn unpack(packed: vec2<u32>) -> vec4<f32> {
+  return vec4<f32>(unpack2x16float(packed.x), unpack2x16float(packed.y));
+}
+
+// Of four rows the vector that a lane holds, one component a column.
+fn fromLane0(own: Quad) -> Quad {
+  return transpose(Quad(
+    quadBroadcast(own[0], 0u), quadBroadcast(own[1], 0u), quadBroadcast(own[2], 0u), quadBroadcast(own[3], 0u),
+  ));
+}
+
+fn fromLane1(own: Quad) -> Quad {
+  return transpose(Quad(
+    quadBroadcast(own[0], 1u), quadBroadcast(own[1], 1u), quadBroadcast(own[2], 1u), quadBroadcast(own[3], 1u),
+  ));
+}
+
+fn fromLane2(own: Quad) -> Quad {
+  return transpose(Quad(
+    quadBroadcast(own[0], 2u), quadBroadcast(own[1], 2u), quadBroadcast(own[2], 2u), quadBroadcast(own[3], 2u),
+  ));
+}
+
+fn fromLane3(own: Quad) -> Quad {
+  return transpose(Quad(
+    quadBroadcast(own[0], 3u), quadBroadcast(own[1], 3u), quadBroadcast(own[2], 3u), quadBroadcast(own[3], 3u),
+  ));
+}
+
+fn masked(scores: Octet, key: u32, begin: OctetOfIndices, end: OctetOfIndices) -> Octet {
+  let at = vec4<u32>(key);
+  return Octet(
+    select(vec4<f32>(MASKED), capped(scores.low), (at >= begin.low) & (at < end.low)),
+    select(vec4<f32>(MASKED), capped(scores.high), (at >= begin.high) & (at < end.high)),
+  );
+}
+
+fn capped(scores: vec4<f32>) -> vec4<f32> {
+  if (params.softCap > 0.0) {
+    return params.softCap * tanh(clamp(scores / params.softCap, vec4<f32>(-15.0), vec4<f32>(15.0)));
+  }
+  return scores;
+}
+
+fn weightOf(scores: Octet, most: Octet) -> Octet {
+  return Octet(
+    select(exp(scores.low - most.low), vec4<f32>(0.0), scores.low == vec4<f32>(MASKED)),
+    select(exp(scores.high - most.high), vec4<f32>(0.0), scores.high == vec4<f32>(MASKED)),
+  );
+}
+
+fn maxOfLanes(v: vec4<f32>) -> vec4<f32> {
+  return max(max(quadBroadcast(v, 0u), quadBroadcast(v, 1u)), max(quadBroadcast(v, 2u), quadBroadcast(v, 3u)));
+}
+
+fn sumOfLanes(v: vec4<f32>) -> vec4<f32> {
+  return (quadBroadcast(v, 0u) + quadBroadcast(v, 1u)) + (quadBroadcast(v, 2u) + quadBroadcast(v, 3u));
+}
+
+fn scaled(mixed: Mixed, factors: Octet) -> Mixed {
+  return Mixed(
+    mixed[0] * factors.low.x, mixed[1] * factors.low.y, mixed[2] * factors.low.z, mixed[3] * factors.low.w,
+    mixed[4] * factors.high.x, mixed[5] * factors.high.y, mixed[6] * factors.high.z, mixed[7] * factors.high.w,
+  );
+}
+
+// Adds the tile's weighted values in the order of the keys. Vectors beyond the head repeat its last one.
+fn mixValues(start: Mixed, weights: Scores, valueBase: u32, index: u32, lastSlot: u32) -> Mixed {
+  var mixed = start;
+  let vectors = valueBase + min(vec4<u32>(index, index + 4u, index + 8u, index + 12u), vec4<u32>(HEAD_DIM / 4u - 1u));
+  for (var i = 0u; i <= lastSlot / LANES; i++) {
+    let w = weights[i];
+    let slot = i * LANES;
+    let after0 = mixValue(mixed, vectors, min(slot, lastSlot), quadBroadcast(w.low, 0u), quadBroadcast(w.high, 0u));
+    let after1 = mixValue(after0, vectors, min(slot + 1u, lastSlot), quadBroadcast(w.low, 1u), quadBroadcast(w.high, 1u));
+    let after2 = mixValue(after1, vectors, min(slot + 2u, lastSlot), quadBroadcast(w.low, 2u), quadBroadcast(w.high, 2u));
+    mixed = mixValue(after2, vectors, min(slot + 3u, lastSlot), quadBroadcast(w.low, 3u), quadBroadcast(w.high, 3u));
+  }
+  return mixed;
+}
+
+fn mixValue(mixed: Mixed, vectors: vec4<u32>, slot: u32, low: vec4<f32>, high: vec4<f32>) -> Mixed {
+  let at = vectors + slot * (HEAD_DIM / 4u);
+  let value = Quad(unpack(kv[at.x]), unpack(kv[at.y]), unpack(kv[at.z]), unpack(kv[at.w]));
+  return Mixed(
+    mixed[0] + low.x * value, mixed[1] + low.y * value, mixed[2] + low.z * value, mixed[3] + low.w * value,
+    mixed[4] + high.x * value, mixed[5] + high.y * value, mixed[6] + high.z * value, mixed[7] + high.w * value,
+  );
+}
+
+fn write(start: u32, index: u32, values: Quad, total: f32) {
+  for (var i = 0u; i < 4u; i++) {
+    if (index + 4u * i < HEAD_DIM / 4u) {
+      output[start + index + 4u * i] = values[i] / total;
+    }
+  }
+}

@@ -1,0 +1,54 @@
+// Products that are added to the residual stream, for few rows of x, and what the norm behind them needs.
+import { defineKernel } from "../gpu/kernel.ts";
+import { ROW_TILE } from "../quant/format.ts";
+import source from "./mat-vec-residual.wgsl?raw";
+import tile from "./mat-vec-tile.wgsl?raw";
+
+/** Elements in a row of `squares` for a residual stream of so many columns: a sum for each 32, in whole vectors. */
+export function squaresWidth(columns: number): number {
+  return Math.ceil(columns / (4 * ROW_TILE)) * 4;
+}
+
+/**
+ * residual: [rows, width] += W x + bias, for matrix rows `rowOffset` up to `rowOffset + rowCount`, from a tile's border on.
+ * input: [rows, columns], columns a multiple of 4. quants, extras: the part's planes. bias: [width], anything where hasBias is
+ * 0. gain: [width], the weight of the norm that follows; normed: [rows, width] = residual * gain. squares: [rows,
+ * squaresWidth(width)], the sum of squares of each 32 columns of residual; what lies behind the last must be 0. step: (rows).
+ * ROWS: MatVecRows. SLICES and prelude: see matVecVariant. Size: rows.
+ */
+export const matVecResidual = defineKernel({
+  name: "mat-vec-residual",
+  source: source + tile,
+  bindings: {
+    input: "read",
+    quants: "read",
+    extras: "read",
+    bias: "read",
+    gain: "read",
+    step: "uniform",
+    residual: "read_write",
+    normed: "read_write",
+    squares: "read_write",
+  },
+  params: { columns: "u32", rowCount: "u32", rowOffset: "u32", width: "u32", hasBias: "u32" },
+  overrides: { SLICES: "u32", ROWS: "u32" },
+  grid: ({ rows }: { rows: number }, { params, overrides }) => [
+    Math.ceil(params.rowCount / ROW_TILE),
+    Math.ceil(rows / overrides.ROWS),
+  ],
+});
+
+/** What a residual stream, [rows, width], leaves for the norm of this weight, in float64. */
+export function normInputReference(
+  residual: Float32Array,
+  gain: Float32Array,
+): { normed: Float64Array; squares: Float64Array } {
+  const width = gain.length;
+  const rows = residual.length / width;
+  const stride = squaresWidth(width);
+  const squares = new Float64Array(rows * stride);
+  residual.forEach((value, index) => {
+    squares[Math.floor(index / width) * stride + Math.floor((index % width) / ROW_TILE)]! += value * value;
+  });
+  return { normed: Float64Array.from(residual, (value, index) => value * gain[index % width]!), squares };
+}

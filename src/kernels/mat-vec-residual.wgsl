@@ -1,0 +1,145 @@
+// residual += W x (+ bias) for few rows of x, each computed alone. For the norm that follows it leaves the new residual times the
+// norm's weight, and for each tile of 32 columns the sum of its squares: who reads them scales by the norm (norm-scale.wgsl).
+// How a tile of W is shared: mat-vec-tile.wgsl. Appended: that, the prelude of W's format (see quant/group.wgsl) and a loadX.
+
+struct Params {
+  columns: u32,
+  rowCount: u32,
+  rowOffset: u32,
+  width: u32,
+  hasBias: u32,
+}
+
+struct Step {
+  rowCount: u32,
+}
+
+@group(0) @binding(0) var<storage, read> input: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> quants: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> extras: array<u32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> gain: array<f32>;
+@group(0) @binding(5) var<uniform> step: Step;
+@group(0) @binding(6) var<storage, read_write> residual: array<f32>;
+@group(0) @binding(7) var<storage, read_write> normed: array<f32>;
+@group(0) @binding(8) var<storage, read_write> squares: array<f32>;
+@group(0) @binding(9) var<uniform> params: Params;
+
+// A component for each row of x.
+var<workgroup> partials: array<vec4<f32>, SLICES * 32u>;
+// [row of x, part of the tile]
+var<workgroup> tileSquares: array<f32, 4u * 32u>;
+
+@compute @workgroup_size(LANES * SLICES)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let tile = workgroup.x + workgroup.z * workgroups.x;
+  let count = step.rowCount;
+  let row = workgroup.y * ROWS;
+  if (tile * 32u >= params.rowCount || row >= count) {
+    return;
+  }
+  let lane = thread % LANES;
+  let slice = thread / LANES;
+  let quads = params.columns / 4u;
+  let first = rowsFrom(row, count) * quads;
+  let groups = (params.columns + 31u) / 32u;
+  let unit = tile * ((groups + GROUPS_PER_UNIT - 1u) / GROUPS_PER_UNIT);
+
+  // A column for each row of x.
+  var sums: mat4x4<f32>;
+  for (var i = slice; i < groups; i += SLICES) {
+    let weights = loadRows(unit + i / GROUPS_PER_UNIT, lane, i % GROUPS_PER_UNIT);
+    let a = loadX(first.x, quads, i, lane);
+    sums[0] = addDots(sums[0], weights, a, sumOf(a));
+    if (ROWS == 4u) {
+      let b = loadX(first.y, quads, i, lane);
+      sums[1] = addDots(sums[1], weights, b, sumOf(b));
+      let c = loadX(first.z, quads, i, lane);
+      sums[2] = addDots(sums[2], weights, c, sumOf(c));
+      let d = loadX(first.w, quads, i, lane);
+      sums[3] = addDots(sums[3], weights, d, sumOf(d));
+    }
+  }
+
+  let own = transpose(sums);
+  var parts = LANES;
+  var ownSquares = vec4<f32>();
+  if (SLICES == 1u) {
+    let a = add(row, count, tile * 32u + lane, own[0]);
+    let b = add(row, count, tile * 32u + lane + 8u, own[1]);
+    let c = add(row, count, tile * 32u + lane + 16u, own[2]);
+    let d = add(row, count, tile * 32u + lane + 24u, own[3]);
+    ownSquares = fma(d, d, fma(c, c, fma(b, b, a * a)));
+  } else {
+    partials[slice * 32u + lane] = own[0];
+    partials[slice * 32u + lane + 8u] = own[1];
+    partials[slice * 32u + lane + 16u] = own[2];
+    partials[slice * 32u + lane + 24u] = own[3];
+    workgroupBarrier();
+    parts = 32u;
+    if (thread < 32u) {
+      var product = vec4<f32>();
+      for (var i = 0u; i < SLICES; i++) {
+        product += partials[i * 32u + thread];
+      }
+      let sum = add(row, count, tile * 32u + thread, product);
+      ownSquares = sum * sum;
+    }
+  }
+  if (thread < parts) {
+    tileSquares[thread] = ownSquares.x;
+    if (ROWS == 4u) {
+      tileSquares[32u + thread] = ownSquares.y;
+      tileSquares[64u + thread] = ownSquares.z;
+      tileSquares[96u + thread] = ownSquares.w;
+    }
+  }
+  workgroupBarrier();
+  if (thread < ROWS && row + thread < count) {
+    var sum = 0.0;
+    for (var i = 0u; i < parts; i++) {
+      sum += tileSquares[thread * 32u + i];
+    }
+    let stride = (params.width + 127u) / 128u * 4u;
+    squares[(row + thread) * stride + params.rowOffset / 32u + tile] = sum;
+  }
+}
+
+// Adds to column n of the rows of x; gives what is there then.
+fn add(row: u32, count: u32, n: u32, values: vec4<f32>) -> vec4<f32> {
+  if (n >= params.rowCount) {
+    return vec4<f32>();
+  }
+  let column = params.rowOffset + n;
+  var sums = values;
+  if (params.hasBias != 0u) {
+    sums += vec4<f32>(bias[column]);
+  }
+  let weight = gain[column];
+  let at = row * params.width + column;
+  var result = vec4<f32>();
+  result.x = addTo(at, sums.x, weight);
+  if (ROWS == 4u) {
+    if (row + 1u < count) {
+      result.y = addTo(at + params.width, sums.y, weight);
+    }
+    if (row + 2u < count) {
+      result.z = addTo(at + 2u * params.width, sums.z, weight);
+    }
+    if (row + 3u < count) {
+      result.w = addTo(at + 3u * params.width, sums.w, weight);
+    }
+  }
+  return result;
+}
+
+fn addTo(at: u32, value: f32, weight: f32) -> f32 {
+  let sum = residual[at] + value;
+  residual[at] = sum;
+  normed[at] = sum * weight;
+  return sum;
+}

@@ -1,0 +1,158 @@
+// Where a decode step spends its time: its dispatches are caught as they are recorded, then each kind is replayed alone.
+// Beside the time on the clock stands that of the process's other threads on all cores, which on a CPU adapter is the kernels'
+// own and hardly moves when the machine is busy with other things. (Linux only.)
+//   node scripts/run.mjs ../test/bench/decode-profile lavapipe|swiftshader|NAME [ROWS [DEPTH [MODEL]]]
+import { readdirSync, readFileSync } from "node:fs";
+import process from "node:process";
+import { openDawn, yieldToAdapter } from "../../scripts/dawn.ts";
+import { DEFAULT_MODEL_PATH } from "../../scripts/default-model.ts";
+import { openFileSource } from "../../scripts/file-source.ts";
+import { readGguf } from "../../src/gguf/gguf.ts";
+import { openDevice } from "../../src/gpu/device.ts";
+import { specOf } from "../../src/model/architectures/index.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu-runtime.ts";
+import type { Runtime, SequenceId } from "../../src/runtime/runtime.ts";
+import { median } from "./contender.ts";
+
+const ROUNDS = 5;
+const STEPS = 16;
+const CONTEXT_LENGTH = 1024;
+
+export async function main([adapter, rows = "1", depth = "64", path = DEFAULT_MODEL_PATH]: string[]): Promise<void> {
+  const dawn = await openDawn(adapter === undefined ? {} : { adapter });
+  const device = await openDevice(dawn.gpu);
+  const model = await readGguf(await openFileSource(path));
+  const runtime = await createGpuRuntime({ device, model, spec: specOf(model), contextLength: CONTEXT_LENGTH });
+  yieldToAdapter();
+  const sequences: SequenceId[] = [];
+  for (let row = 0; row < Number(rows); row++) {
+    const sequence = runtime.open();
+    sequences.push(sequence);
+    await prefill(runtime, sequence, Number(depth));
+  }
+  await decode(runtime, sequences);
+  await decode(runtime, sequences);
+
+  const step = await timed(STEPS, () => decode(runtime, sequences));
+  console.log(`${dawn.name}: ${rows} rows at depth ${depth}: ${figures(step)} a step`);
+
+  const dispatches = await caught(device.gpu, () => decode(runtime, sequences));
+  const kinds = new Map<string, Dispatch[]>();
+  for (const dispatch of dispatches) {
+    const name = `${dispatch.pipeline.label} ${dispatch.bindGroup.label.replace(/^blk\.\d+\.|\d+/, "")}`;
+    kinds.set(name, [...(kinds.get(name) ?? []), dispatch]);
+  }
+  const replay = (list: readonly Dispatch[]) =>
+    timed(ROUNDS, async () => {
+      const encoder = device.gpu.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      for (const { pipeline, bindGroup, offsets, grid } of list) {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, bindGroup, offsets);
+        pass.dispatchWorkgroups(...grid);
+      }
+      pass.end();
+      device.gpu.queue.submit([encoder.finish()]);
+      await device.gpu.queue.onSubmittedWorkDone();
+    });
+  for (const [name, list] of kinds) {
+    console.log(`${figures(await replay(list))}  ${list.length} x ${name}, ${list[0]!.grid.join(" x ")}`);
+  }
+  console.log(`${figures(await replay(dispatches))}  all ${dispatches.length}`);
+  runtime.dispose();
+  device.dispose();
+}
+
+interface Time {
+  readonly clockMs: number;
+  readonly threadsMs: number;
+}
+
+/** Medians over `rounds` runs, after one that does not count. */
+async function timed(rounds: number, run: () => Promise<unknown>): Promise<Time> {
+  const times: Time[] = [];
+  for (let round = 0; round <= rounds; round++) {
+    const [clock, threads] = [performance.now(), otherThreadsMs()];
+    await run();
+    times.push({ clockMs: performance.now() - clock, threadsMs: otherThreadsMs() - threads });
+  }
+  const counted = times.slice(1);
+  return {
+    clockMs: median(counted.map(({ clockMs }) => clockMs)),
+    threadsMs: median(counted.map(({ threadsMs }) => threadsMs)),
+  };
+}
+
+function figures({ clockMs, threadsMs }: Time): string {
+  return `${clockMs.toFixed(2).padStart(8)} ms, ${threadsMs.toFixed(2).padStart(8)} ms of threads`;
+}
+
+/** Time that all threads but the first have spent on a core. */
+function otherThreadsMs(): number {
+  const folder = "/proc/self/task";
+  const others = readdirSync(folder).filter((thread) => thread !== String(process.pid));
+  return others.reduce(
+    (sum, thread) => sum + Number(readFileSync(`${folder}/${thread}/schedstat`, "utf8").split(" ")[0]) / 1e6,
+    0,
+  );
+}
+
+interface Dispatch {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly offsets: number[];
+  readonly grid: readonly [x: number, y?: GPUSize32 | undefined, z?: GPUSize32 | undefined];
+}
+
+/** The dispatches that `run` records. */
+async function caught(gpu: GPUDevice, run: () => Promise<unknown>): Promise<Dispatch[]> {
+  const dispatches: Dispatch[] = [];
+  const create = gpu.createCommandEncoder.bind(gpu);
+  gpu.createCommandEncoder = (descriptor) => {
+    const encoder = create(descriptor);
+    const begin = encoder.beginComputePass.bind(encoder);
+    encoder.beginComputePass = (options) => {
+      const pass = begin(options);
+      let pipeline: GPUComputePipeline;
+      let bindGroup: GPUBindGroup;
+      let offsets: number[] = [];
+      const { setPipeline, setBindGroup, dispatchWorkgroups } = {
+        setPipeline: pass.setPipeline.bind(pass),
+        setBindGroup: pass.setBindGroup.bind(pass),
+        dispatchWorkgroups: pass.dispatchWorkgroups.bind(pass),
+      };
+      pass.setPipeline = (next) => {
+        pipeline = next;
+        setPipeline(next);
+      };
+      pass.setBindGroup = (index: number, next: GPUBindGroup | null | undefined, dynamic?: Iterable<number>) => {
+        bindGroup = next!;
+        offsets = [...(dynamic ?? [])];
+        setBindGroup(index, next, offsets);
+      };
+      pass.dispatchWorkgroups = (...grid) => {
+        dispatches.push({ pipeline, bindGroup, offsets, grid });
+        dispatchWorkgroups(...grid);
+      };
+      return pass;
+    };
+    return encoder;
+  };
+  await run();
+  gpu.createCommandEncoder = create;
+  return dispatches;
+}
+
+async function prefill(runtime: Runtime, sequence: SequenceId, tokens: number): Promise<void> {
+  for (let from = 0; from < tokens; from += runtime.info.maxRows.prefill) {
+    const length = Math.min(runtime.info.maxRows.prefill, tokens - from);
+    const ids = Array.from({ length }, (_, index) => 1000 + (((from + index) * 7919) % 30_000));
+    await runtime.step({ stage: "prefill", rows: [{ sequence, input: { ids }, want: "none" }] });
+  }
+}
+
+function decode(runtime: Runtime, sequences: readonly SequenceId[]): Promise<unknown> {
+  const want = { logits: true, at: "last" } as const;
+  const rows = sequences.map((sequence, index) => ({ sequence, input: { ids: [1000 + index] }, want }));
+  return runtime.step({ stage: "decode", rows });
+}
