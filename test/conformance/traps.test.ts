@@ -1,6 +1,7 @@
 // The traps that servers have fallen into (section 7 of the contract), by number: each is tested here, or waits for a feature
 // that is refused until it comes. What is about HTTP is tested by the conformance suite under the same number.
 import { describe, expect, test } from "vitest";
+import { CHECKS_OF_SCRIPTS } from "./openai/checks.ts";
 import { expectRefused, type Traps } from "./trap.ts";
 import { ERROR_TRAPS } from "./traps-errors.ts";
 import { REQUEST_TRAPS } from "./traps-requests.ts";
@@ -15,6 +16,12 @@ test("every trap has its place, and a test or a reason to wait", () => {
     ([, { tests = {}, pending }]) => !pending && Object.keys(tests).length === 0,
   );
   expect(empty).toEqual([]);
+});
+
+test("the conformance suite has a test of every trap that is about HTTP", () => {
+  const ofHttp = Object.entries(TRAPS).filter(([, { http }]) => http);
+  const checked = new Set(CHECKS_OF_SCRIPTS.map(({ trap }) => trap));
+  expect(ofHttp.map(([number]) => Number(number)).filter((number) => !checked.has(number))).toEqual([]);
 });
 
 for (const [number, { name, tests = {}, pending }] of Object.entries(TRAPS)) {

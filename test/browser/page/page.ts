@@ -16,8 +16,9 @@ async function codeOf(call: () => Promise<unknown>): Promise<string> {
 
 /** Loaded where it is wanted: no other test is to wait for it. */
 const importOpenAI = () => import("openai");
+const importSuite = () => import("./openai-suite.ts");
 
-const page = { createEngine, createMarkdownView, codeOf, openScriptedDemo, serveFromPage, importOpenAI };
+const page = { createEngine, createMarkdownView, codeOf, openScriptedDemo, serveFromPage, importOpenAI, importSuite };
 export type TestPage = typeof page;
 declare global {
   var ingle: TestPage;

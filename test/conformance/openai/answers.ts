@@ -27,6 +27,7 @@ const SAME_EITHER_WAY: Record<string, Fields> = {
 
 const adding: Check<Way>[] = Object.entries(SAME_EITHER_WAY).map(([how, fields]) => ({
   claim: `a stream adds up to the plain answer, ${how}`,
+  trap: 32,
   async run(trial) {
     const asked = trial.ask(fields);
     const plain = await trial.answer(fields);

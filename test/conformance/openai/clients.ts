@@ -2,7 +2,7 @@
 // has none of this: no headers, hence no ids of requests; no retries; no classes of errors but its own.
 import type { ChatCompletion } from "../../../src/api/types.ts";
 import { claim, equal, rejection } from "./claims.ts";
-import { type Check, ENDLESS, type Trial } from "./trial.ts";
+import { type Check, ENDLESS, LONG, type Trial } from "./trial.ts";
 import type { ClientWay } from "./way.ts";
 
 type Params = Parameters<ReturnType<ClientWay["clientOf"]>["chat"]["completions"]["create"]>[0];
@@ -55,6 +55,7 @@ const responding: Check<ClientWay>[] = [
   },
   {
     claim: "a response whose body is cancelled unread ends the work behind it",
+    trap: 30,
     async run(trial) {
       const end = await trial.endOf(async () => {
         const { completions } = trial.way.clientOf().chat;
@@ -86,6 +87,7 @@ type ErrorClass = abstract new (...parts: never[]) => Error;
 const failing: Check<ClientWay>[] = [
   {
     claim: "400 is a BadRequestError, 404 a NotFoundError, 405 an APIError, and none of them is tried again",
+    trap: 29,
     async run(trial) {
       const { way } = trial;
       const { BadRequestError, NotFoundError, APIError } = way.package;
@@ -112,6 +114,7 @@ const failing: Check<ClientWay>[] = [
   },
   {
     claim: "a body that is not JSON, and a content type that says so, are refused in OpenAI's shape",
+    trap: 23,
     async run(trial) {
       const { baseURL } = trial.way.clientOf();
       const json = { "content-type": "application/json" };
@@ -129,11 +132,12 @@ const failing: Check<ClientWay>[] = [
   },
   {
     claim: "a client's timeout ends the work, and is an APIConnectionTimeoutError where there are no retries",
+    trap: 34,
     async run(trial) {
       const { way } = trial;
       const client = way.clientOf({ timeout: TIMEOUT_MS, maxRetries: 0 });
       const end = await trial.endOf(async () => {
-        const error = await rejection(client.chat.completions.create(plainParams(trial, ENDLESS)));
+        const error = await rejection(client.chat.completions.create(plainParams(trial, LONG)));
         claim(error instanceof way.package.APIConnectionTimeoutError, `${error} is no timeout`);
       });
       equal(end, "aborted", "the request's end");
@@ -162,13 +166,15 @@ const helping: Check<ClientWay>[] = [
     async run(trial) {
       const { completions } = trial.way.clientOf().chat;
       const whole = (await trial.answer()).choices[0]!.message.content!;
-      const parsed = await completions.parse(plainParams(trial, { stop: whole.slice(4), n: 2 }));
+      const stop = whole.slice(4);
+      const cut = whole.slice(0, whole.indexOf(stop));
+      const parsed = await completions.parse(plainParams(trial, { stop, n: 2 }));
       trial.see("CreateChatCompletionResponse", JSON.parse(JSON.stringify(parsed, withoutParsed)));
       equal(
         parsed.choices.map(({ message: { content, parsed } }) => [content, parsed]),
         [
-          [whole.slice(0, 4), null],
-          [whole.slice(0, 4), null],
+          [cut, null],
+          [cut, null],
         ],
         "the choices",
       );

@@ -1,6 +1,6 @@
 // Of every way: whoever leaves an answer ends the work behind it.
 import { claim, equal, pause, rejection } from "./claims.ts";
-import { type Check, ENDLESS } from "./trial.ts";
+import { type Check, ENDLESS, LONG } from "./trial.ts";
 import type { Way } from "./way.ts";
 
 export const LEAVING_CHECKS: readonly Check<Way>[] = [
@@ -43,7 +43,7 @@ export const LEAVING_CHECKS: readonly Check<Way>[] = [
   {
     claim: "a signal ends a plain answer while it is being made",
     async run({ way, answer, endOf }) {
-      const end = await endOf(() => aborting(way, (signal) => answer(ENDLESS, { signal })));
+      const end = await endOf(() => aborting(way, (signal) => answer(LONG, { signal })));
       equal(end, "aborted", "the request's end");
     },
   },
@@ -59,6 +59,22 @@ export const LEAVING_CHECKS: readonly Check<Way>[] = [
         await chunks.next().catch((error) => claim(way.isAbort(error), `not an abort: ${error}`));
       });
       equal(end, "aborted", "the request's end");
+    },
+  },
+  {
+    claim: "a stream that nobody reads on holds up no other request, and goes on where it stood",
+    trap: 31,
+    async run({ way, answer, open }) {
+      const fields = { max_tokens: 90 };
+      const whole = await answer(fields);
+      const chunks = (await open(fields))[Symbol.asyncIterator]();
+      const first = await chunks.next();
+      for (let other = 0; other < 3; other++) await answer();
+      let text = first.done ? "" : (first.value.choices[0]?.delta.content ?? "");
+      for (let next = await chunks.next(); !next.done; next = await chunks.next())
+        text += next.value.choices[0]?.delta.content ?? "";
+      equal(text, whole.choices[0]!.message.content, "the text");
+      claim(way.ends.at(-1) !== "aborted", "it was cut");
     },
   },
 ];

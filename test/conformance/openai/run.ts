@@ -23,10 +23,14 @@ export function testWay<W extends Way>(
     });
     afterAll(() => opened.close?.());
     for (const check of checks) {
-      test(check.claim, async () => {
+      test(titleOf(check), async () => {
         expect(schemaFaults(await runCheck(check, opened.way))).toEqual([]);
         expect((await opened.idle?.()) ?? 0).toBe(0);
       });
     }
   });
+}
+
+function titleOf({ claim, trap }: Check<never>): string {
+  return trap === undefined ? claim : `${claim} (trap ${trap})`;
 }

@@ -37,6 +37,8 @@ export interface Trial<W extends Way> {
 /** A claim about every way of a kind. */
 export interface Check<W extends Way> {
   readonly claim: string;
+  /** Which of the contract's traps (the table of traps.test.ts) it keeps the HTTP side out of. */
+  readonly trap?: number;
   run(trial: Trial<W>): Promise<void>;
 }
 
@@ -45,6 +47,9 @@ export type Fields = { readonly [Name in keyof ChatCompletionCreateParamsBase]?:
 
 /** An answer to it goes on until there is no room, and that is longer than any check waits. */
 export const ENDLESS: Fields = { max_tokens: null };
+
+/** A plain answer that takes so long also where the model is tiny and the GPU is not: its choices come in turns. */
+export const LONG: Fields = { max_tokens: null, n: 64 };
 
 /** Short answers, the same each time: what a check wants otherwise, it says. */
 const BASE = { messages: [{ role: "user" as const, content: "Hi" }], max_tokens: 8, temperature: 0 };
