@@ -6,20 +6,11 @@ import { abortedError, isEngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { PendingCalls } from "../base/pending.ts";
 import { untilAbort } from "../base/until-abort.ts";
-import type { PrefixMatch, Row, Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
+import type { PrefixMatch, Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
 import { createSampler } from "../sampling/sampler.ts";
-import {
-  createLane,
-  createTrack,
-  inTurn,
-  type Lane,
-  type LaneKeeper,
-  type NextRow,
-  nextRow,
-  type Track,
-} from "./lane.ts";
+import { createLane, createTrack, inTurn, type Lane, type LaneKeeper, type NextRow, type Track } from "./lane.ts";
 import { makeRoom, resumeOne } from "./memory-pressure.ts";
-import { byTier } from "./tiers.ts";
+import { nextRows, readyTracks, rowOf } from "./next-rows.ts";
 import { createTurnstile } from "./turnstile.ts";
 
 /** A step that takes longer than this is reported as stalled; it may still end. */
@@ -101,34 +92,6 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
 
   function throwIfStopped(): void {
     if (stopped) throw stopped.error;
-  }
-
-  /** Lanes that may have a step, in the order of their tiers, then of their waiting. */
-  function ready(): Track[] {
-    const waiting = [...tracks].filter((track) => track.waiting && !track.suspended);
-    const urgent = waiting.filter(({ tier }) => tier !== "flex");
-    return (urgent.length > 0 ? urgent : waiting).sort(
-      (a, b) => byTier(a.tier, b.tier) || a.waiting!.ticket - b.waiting!.ticket,
-    );
-  }
-
-  /** A segment of the first prompt, or a token of as many answers as fit: in turns where both wait, and neither is of a higher tier. */
-  function nextRows(): NextRow[] {
-    const waiting = ready();
-    const decodes = waiting.filter(({ held, prompt }) => held >= prompt.length);
-    const [prefill] = waiting
-      .filter(({ held, prompt }) => held < prompt.length)
-      .sort((a, b) => byTier(a.tier, b.tier) || a.arrival - b.arrival);
-    const [decode] = decodes;
-    if (prefill && (!decode || lastStage === "decode" || byTier(prefill.tier, decode.tier) < 0))
-      return [nextRow(prefill, 0)];
-    const rows: NextRow[] = [];
-    for (let room = maxRows.decode; room > 0 && decodes.length > 0; ) {
-      const row = nextRow(decodes.shift()!, room);
-      rows.push(row);
-      room -= row.ids.length;
-    }
-    return rows;
   }
 
   async function compute(rows: readonly NextRow[]): Promise<readonly (readonly Float32Array[])[]> {
@@ -248,7 +211,7 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
       return tracks.size === 0;
     },
     get next() {
-      const [first] = ready();
+      const [first] = readyTracks(tracks);
       return first && { tier: first.tier, ticket: first.waiting!.ticket };
     },
     async admit(request, signal) {
@@ -266,7 +229,7 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
       }
     },
     async step() {
-      let rows: readonly NextRow[] = nextRows();
+      let rows: readonly NextRow[] = nextRows(readyTracks(tracks), lastStage, maxRows.decode);
       const stepping = rows.map(({ track }) => track);
       for (const track of stepping) track.stepping = true;
       while (rows.length > 0) rows = await attempt(rows);
@@ -284,10 +247,4 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     },
   };
   return desk;
-}
-
-function rowOf({ track, ids, stage, last }: NextRow): Row {
-  const all = stage === "prefill" && track.onLogits !== undefined;
-  const want = all || last ? ({ logits: true, at: all ? "all" : "last" } as const) : "none";
-  return { sequence: track.sequence, input: { ids }, want };
 }
