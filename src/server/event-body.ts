@@ -44,46 +44,53 @@ export function eventBody(
     exchange.end(200, errorCode);
   }
 
-  const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
-    {
-      start(controller) {
-        if (signal) unfollow = failOnAbort(controller, signal, leave);
-        if (!signal?.aborted) put(controller, first);
-      },
-      async pull(controller) {
-        try {
-          const result = await rest.next();
-          if (!exchange.ended) put(controller, result);
-        } catch (error) {
-          if (signal?.aborted) throw signal.reason;
-          if (exchange.ended) return;
-          void rest.return?.(); // for a chunk that could not be written: the engine would go on
-          const failure = failureOf(error, exchange.requestId);
-          end(controller, encodeEvent({ error: failure.error }), failure.error.code ?? undefined);
-        }
-      },
-      cancel: leave,
+  const source: Source = {
+    start(controller) {
+      this.controller = controller;
+      if (signal) unfollow = failOnAbort(this, signal, leave);
+      if (!signal?.aborted) put(controller, first);
     },
-    { highWaterMark: 0 },
-  );
-  abandoned.register(body, leave);
-  return body;
+    async pull(controller) {
+      try {
+        const result = await rest.next();
+        if (!exchange.ended) put(controller, result);
+      } catch (error) {
+        if (signal?.aborted) throw signal.reason;
+        if (exchange.ended) return;
+        void rest.return?.(); // for a chunk that could not be written: the engine would go on
+        const failure = failureOf(error, exchange.requestId);
+        end(controller, encodeEvent({ error: failure.error }), failure.error.code ?? undefined);
+      }
+    },
+    cancel: leave,
+  };
+  abandoned.register(source, leave);
+  return new ReadableStream(source, { highWaterMark: 0 });
 }
 
 type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
 type Leave = () => Promise<void>;
 
 /**
+ * What the body reads from. The body holds it, and nothing that outlives the body may: whether somebody still holds the body is
+ * known by it. The body itself would not do: Chromium collects the JavaScript side of a stream, and of its controller, while
+ * the stream is being read, and makes another when somebody asks.
+ */
+interface Source extends UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
+  controller?: Controller;
+}
+
+/**
  * A response that was thrown away unread still ends the work behind it. Until then that work stands still: its sequence is
- * parked when the queue is full. Nothing that outlives the body may hold it, hence the weak reference below.
+ * parked when the queue is full.
  */
 const abandoned = new FinalizationRegistry<Leave>((leave) => void leave());
 
 /** @returns what ends the watch */
-function failOnAbort(controller: Controller, signal: AbortSignal, leave: Leave): () => void {
-  const held = new WeakRef(controller);
+function failOnAbort(source: Source, signal: AbortSignal, leave: Leave): () => void {
+  const held = new WeakRef(source);
   const onAbort = () => {
-    held.deref()?.error(signal.reason);
+    held.deref()?.controller?.error(signal.reason);
     void leave();
   };
   if (signal.aborted) onAbort();
