@@ -39,8 +39,16 @@ export interface Stage {
   readonly context: BrowserContext;
 }
 
+export interface StageOptions {
+  /** Default: true. */
+  readonly webgpu?: boolean;
+  /** Gives pages V8's `gc`. */
+  readonly collecting?: boolean;
+  readonly context?: BrowserContextOptions;
+}
+
 /** For a describe: one site and one browser, and a new context (storage and all) for each test. There while tests run. */
-export function useStage(options: { webgpu?: boolean; context?: BrowserContextOptions } = {}): Stage {
+export function useStage(options: StageOptions = {}): Stage {
   const stage: { -readonly [Part in keyof Stage]?: Stage[Part] } = {};
   beforeAll(async () => {
     [stage.site, stage.browser] = await Promise.all([startSite(), launchBrowser(options)]);
@@ -56,11 +64,16 @@ export function useStage(options: { webgpu?: boolean; context?: BrowserContextOp
   return stage as Stage;
 }
 
-export function launchBrowser(options: { webgpu?: boolean } = {}): Promise<Browser> {
+export function launchBrowser(options: Pick<StageOptions, "webgpu" | "collecting"> = {}): Promise<Browser> {
   const asRoot = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
   return chromium.launch({
     executablePath: findBrowser()!,
-    args: [...QUIET, ...asRoot, ...(options.webgpu === false ? [] : SWIFTSHADER)],
+    args: [
+      ...QUIET,
+      ...asRoot,
+      ...(options.webgpu === false ? [] : SWIFTSHADER),
+      ...(options.collecting ? ["--js-flags=--expose-gc"] : []),
+    ],
   });
 }
 

@@ -1,7 +1,7 @@
 // The conformance suite in a page: the engine behind its real worker, called directly, through `engine.fetch`, and through the
 // service worker by the page's own `fetch`.
 import { OpenAI } from "openai";
-import { createEngine, serveFromPage } from "../../../src/index.ts";
+import { createEngine, type Engine, serveFromPage } from "../../../src/index.ts";
 import { createFetchHandler } from "../../../src/server/fetch-handler.ts";
 import { CHECKS_OF_CLIENTS, CHECKS_OF_WAYS } from "../../conformance/openai/checks.ts";
 import { type Check, runCheck, type Seen } from "../../conformance/openai/trial.ts";
@@ -14,6 +14,10 @@ export interface Suite {
   run(way: string, claim: string): Promise<readonly Seen[]>;
   /** What a model says to `content` through the client that the README shows. */
   say(content: string): Promise<string | null | undefined>;
+  /** How the engine's requests have ended, in their order. */
+  readonly finishes: readonly string[];
+  /** The engine's `fetch`. */
+  readonly fetch: Engine["fetch"];
 }
 
 /** @param url of a model that never stops talking */
@@ -42,12 +46,15 @@ export async function openSuite(url: string): Promise<Suite> {
       checks: CHECKS_OF_CLIENTS,
     },
     "the service worker": {
-      way: clientWay(OpenAI, { ...own, baseURL }, { model, ends: behind.ends }),
+      // Chromium tells a service worker of a caller who leaves only once the response has begun: until then the work goes on.
+      way: { ...clientWay(OpenAI, { ...own, baseURL }, { model, ends: behind.ends }), givenUp: ["aborted", "ok"] },
       checks: CHECKS_OF_CLIENTS,
     },
   };
 
   return {
+    finishes,
+    fetch: engine.fetch,
     claims: Object.fromEntries(
       Object.entries(ways).map(([name, { checks }]) => [name, checks.map(({ claim }) => claim)]),
     ),

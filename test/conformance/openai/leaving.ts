@@ -41,10 +41,10 @@ export const LEAVING_CHECKS: readonly Check<Way>[] = [
     },
   },
   {
-    claim: "a signal ends a plain answer while it is being made",
+    claim: "a signal ends a plain call at once, and the work behind it as soon as that is heard of",
     async run({ way, answer, endOf }) {
       const end = await endOf(() => aborting(way, (signal) => answer(LONG, { signal })));
-      equal(end, "aborted", "the request's end");
+      claim(way.givenUp.includes(end), `the request ended as ${end}`);
     },
   },
   {

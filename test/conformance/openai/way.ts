@@ -12,6 +12,8 @@ export interface Way {
   readonly door: AnsweringEngine;
   /** One entry for each request that has ended, in any way: `aborted` when its caller left. */
   readonly ends: readonly string[];
+  /** How a request may end whose caller leaves before its response begins: `aborted`, where that can be heard. */
+  readonly givenUp: readonly string[];
   /** Says of what a call was ended with that its caller had left. */
   isAbort(error: unknown): boolean;
 }
@@ -35,7 +37,7 @@ export interface ScriptedWay extends ClientWay {
 export const GREETING = "Greet me.";
 
 export function directWay(door: AnsweringEngine, facts: Pick<Way, "model" | "ends">): Way {
-  return { ...facts, door, isAbort: (error) => isEngineError(error, "aborted") };
+  return { ...facts, door, givenUp: ["aborted"], isAbort: (error) => isEngineError(error, "aborted") };
 }
 
 /** @param options what every client of this way is made with */
@@ -48,6 +50,7 @@ export function clientWay(
   return {
     model,
     ends,
+    givenUp: ["aborted"],
     package: openai,
     clientOf,
     fetch: (options.fetch as ClientWay["fetch"] | undefined) ?? ((url, init) => fetch(url, init)),
