@@ -7,8 +7,8 @@ import { type AnsweringEngine, createFetchHandler } from "../../src/server/fetch
 import { fakeLocks, fakeWorker } from "../client/fake-worker.ts";
 import { MODEL, openScripted, scriptedHost } from "../engine/scripted-runtime.ts";
 import { CHECKS_OF_SCRIPTS, CHECKS_OF_WAYS } from "./openai/checks.ts";
-import { testWay } from "./openai/run.ts";
 import { scriptedModel, untilIdle } from "./openai/scripted-engine.ts";
+import { testWay } from "./openai/test-way.ts";
 import { clientWay, directWay } from "./openai/way.ts";
 
 /** An engine and all that its ways watch. `ends` are of the engine's requests, whoever made them. */

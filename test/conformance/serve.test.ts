@@ -11,8 +11,8 @@ import { startApiServer } from "../../scripts/serve/api-server.ts";
 import { openScripted } from "../engine/scripted-runtime.ts";
 import { endOfLine } from "./openai/access-lines.ts";
 import { CHECKS_OF_SCRIPTS } from "./openai/checks.ts";
-import { testWay } from "./openai/run.ts";
 import { scriptedModel, untilIdle } from "./openai/scripted-engine.ts";
+import { testWay } from "./openai/test-way.ts";
 import { clientWay, GREETING } from "./openai/way.ts";
 
 const CommonJS: typeof OpenAI = createRequire(import.meta.url)("openai").OpenAI;
