@@ -47,30 +47,22 @@ fn main(
   let gateUnit = tile * unitsPerRow;
   let upUnit = gateUnit + params.width / 32u * unitsPerRow;
 
-  // A column for each row of x.
+  // A column for each of the lane's rows, a component for each row of x.
   var gates: mat4x4<f32>;
   var ups: mat4x4<f32>;
   for (var i = slice; i < groups; i += SLICES) {
-    let gate = loadRows(gateUnit + i / GROUPS_PER_UNIT, lane, i % GROUPS_PER_UNIT);
-    let up = loadRows(upUnit + i / GROUPS_PER_UNIT, lane, i % GROUPS_PER_UNIT);
-    let a = loadX(first.x, quads, i, lane);
-    let sumA = sumOf(a);
-    gates[0] = addDots(gates[0], gate, a, sumA);
-    ups[0] = addDots(ups[0], up, a, sumA);
-    if (ROWS == 4u) {
-      let b = loadX(first.y, quads, i, lane);
-      let sumB = sumOf(b);
-      gates[1] = addDots(gates[1], gate, b, sumB);
-      ups[1] = addDots(ups[1], up, b, sumB);
-      let c = loadX(first.z, quads, i, lane);
-      let sumC = sumOf(c);
-      gates[2] = addDots(gates[2], gate, c, sumC);
-      ups[2] = addDots(ups[2], up, c, sumC);
-      let d = loadX(first.w, quads, i, lane);
-      let sumD = sumOf(d);
-      gates[3] = addDots(gates[3], gate, d, sumD);
-      ups[3] = addDots(ups[3], up, d, sumD);
-    }
+    let x = loadRows(first, quads, i, lane);
+    let gate = gateUnit + i / GROUPS_PER_UNIT;
+    let up = upUnit + i / GROUPS_PER_UNIT;
+    let group = i % GROUPS_PER_UNIT;
+    gates[0] = addDots(gates[0], loadGroup(gate, lane, group), x);
+    gates[1] = addDots(gates[1], loadGroup(gate, lane + 8u, group), x);
+    gates[2] = addDots(gates[2], loadGroup(gate, lane + 16u, group), x);
+    gates[3] = addDots(gates[3], loadGroup(gate, lane + 24u, group), x);
+    ups[0] = addDots(ups[0], loadGroup(up, lane, group), x);
+    ups[1] = addDots(ups[1], loadGroup(up, lane + 8u, group), x);
+    ups[2] = addDots(ups[2], loadGroup(up, lane + 16u, group), x);
+    ups[3] = addDots(ups[3], loadGroup(up, lane + 24u, group), x);
   }
 
   var scales = vec4<f32>(1.0);
@@ -82,23 +74,21 @@ fn main(
       scales.w = normScale(rows.w, params.columns, params.epsilon);
     }
   }
-  let ownGates = transpose(gates);
-  let ownUps = transpose(ups);
   if (SLICES == 1u) {
-    write(row, count, tile * 32u + lane, ownGates[0] * scales, ownUps[0] * scales);
-    write(row, count, tile * 32u + lane + 8u, ownGates[1] * scales, ownUps[1] * scales);
-    write(row, count, tile * 32u + lane + 16u, ownGates[2] * scales, ownUps[2] * scales);
-    write(row, count, tile * 32u + lane + 24u, ownGates[3] * scales, ownUps[3] * scales);
+    write(row, count, tile * 32u + lane, gates[0] * scales, ups[0] * scales);
+    write(row, count, tile * 32u + lane + 8u, gates[1] * scales, ups[1] * scales);
+    write(row, count, tile * 32u + lane + 16u, gates[2] * scales, ups[2] * scales);
+    write(row, count, tile * 32u + lane + 24u, gates[3] * scales, ups[3] * scales);
   } else {
     let at = slice * 64u + lane;
-    partials[at] = ownGates[0];
-    partials[at + 8u] = ownGates[1];
-    partials[at + 16u] = ownGates[2];
-    partials[at + 24u] = ownGates[3];
-    partials[at + 32u] = ownUps[0];
-    partials[at + 40u] = ownUps[1];
-    partials[at + 48u] = ownUps[2];
-    partials[at + 56u] = ownUps[3];
+    partials[at] = gates[0];
+    partials[at + 8u] = gates[1];
+    partials[at + 16u] = gates[2];
+    partials[at + 24u] = gates[3];
+    partials[at + 32u] = ups[0];
+    partials[at + 40u] = ups[1];
+    partials[at + 48u] = ups[2];
+    partials[at + 56u] = ups[3];
     workgroupBarrier();
     for (var n = thread; n < 32u; n += LANES * SLICES) {
       var gate = vec4<f32>();

@@ -10,31 +10,41 @@ override ROWS: u32;
 override SLICES: u32;
 const LANES = 8u;
 
-// One group of the rows lane, lane + 8, lane + 16 and lane + 24 of a tile.
-struct FourRows {
-  a: Group,
-  b: Group,
-  c: Group,
-  d: Group,
+// A group of each row of x that a workgroup takes; only `a` where that is one.
+struct GroupOfX {
+  a: array<vec4<f32>, 8>,
+  b: array<vec4<f32>, 8>,
+  c: array<vec4<f32>, 8>,
+  d: array<vec4<f32>, 8>,
+  // What sumOf gives of each.
+  sums: vec4<f32>,
 }
 
-fn loadRows(unit: u32, lane: u32, group: u32) -> FourRows {
-  return FourRows(
-    loadGroup(unit, lane, group),
-    loadGroup(unit, lane + 8u, group),
-    loadGroup(unit, lane + 16u, group),
-    loadGroup(unit, lane + 24u, group),
-  );
+fn loadRows(first: vec4<u32>, quads: u32, i: u32, lane: u32) -> GroupOfX {
+  var x: GroupOfX;
+  x.a = loadX(first.x, quads, i, lane);
+  x.sums.x = sumOf(x.a);
+  if (ROWS == 4u) {
+    x.b = loadX(first.y, quads, i, lane);
+    x.sums.y = sumOf(x.b);
+    x.c = loadX(first.z, quads, i, lane);
+    x.sums.z = sumOf(x.c);
+    x.d = loadX(first.w, quads, i, lane);
+    x.sums.w = sumOf(x.d);
+  }
+  return x;
 }
 
-// sums + the four rows' products with a group of x; `sum` is sumOf(x).
-fn addDots(sums: vec4<f32>, rows: FourRows, x: array<vec4<f32>, 8>, sum: f32) -> vec4<f32> {
-  return vec4<f32>(
-    addDot(sums.x, rows.a, x, sum),
-    addDot(sums.y, rows.b, x, sum),
-    addDot(sums.z, rows.c, x, sum),
-    addDot(sums.w, rows.d, x, sum),
-  );
+// A component for each row of x: sums + its product with a group of one row of the matrix.
+fn addDots(sums: vec4<f32>, group: Group, x: GroupOfX) -> vec4<f32> {
+  var result = sums;
+  result.x = addDot(sums.x, group, x.a, x.sums.x);
+  if (ROWS == 4u) {
+    result.y = addDot(sums.y, group, x.b, x.sums.y);
+    result.z = addDot(sums.z, group, x.c, x.sums.z);
+    result.w = addDot(sums.w, group, x.d, x.sums.w);
+  }
+  return result;
 }
 
 fn addDot(total: f32, group: Group, x: array<vec4<f32>, 8>, sum: f32) -> f32 {

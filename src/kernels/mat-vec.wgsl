@@ -55,20 +55,16 @@ fn main(
   let groups = (params.columns + 31u) / 32u;
   let unit = tile * ((groups + GROUPS_PER_UNIT - 1u) / GROUPS_PER_UNIT);
 
-  // A column for each row of x.
+  // A column for each of the lane's rows of W, a component for each row of x.
   var sums: mat4x4<f32>;
   for (var i = slice; i < groups; i += SLICES) {
-    let weights = loadRows(unit + i / GROUPS_PER_UNIT, lane, i % GROUPS_PER_UNIT);
-    let a = loadX(first.x, quads, i, lane);
-    sums[0] = addDots(sums[0], weights, a, sumOf(a));
-    if (ROWS == 4u) {
-      let b = loadX(first.y, quads, i, lane);
-      sums[1] = addDots(sums[1], weights, b, sumOf(b));
-      let c = loadX(first.z, quads, i, lane);
-      sums[2] = addDots(sums[2], weights, c, sumOf(c));
-      let d = loadX(first.w, quads, i, lane);
-      sums[3] = addDots(sums[3], weights, d, sumOf(d));
-    }
+    let x = loadRows(first, quads, i, lane);
+    let here = unit + i / GROUPS_PER_UNIT;
+    let group = i % GROUPS_PER_UNIT;
+    sums[0] = addDots(sums[0], loadGroup(here, lane, group), x);
+    sums[1] = addDots(sums[1], loadGroup(here, lane + 8u, group), x);
+    sums[2] = addDots(sums[2], loadGroup(here, lane + 16u, group), x);
+    sums[3] = addDots(sums[3], loadGroup(here, lane + 24u, group), x);
   }
 
   var scales = vec4<f32>(1.0);
@@ -80,17 +76,16 @@ fn main(
       scales.w = normScale(rows.w, params.columns, params.epsilon);
     }
   }
-  let own = transpose(sums);
   if (SLICES == 1u) {
-    write(row, count, tile * 32u + lane, own[0], scales);
-    write(row, count, tile * 32u + lane + 8u, own[1], scales);
-    write(row, count, tile * 32u + lane + 16u, own[2], scales);
-    write(row, count, tile * 32u + lane + 24u, own[3], scales);
+    write(row, count, tile * 32u + lane, sums[0], scales);
+    write(row, count, tile * 32u + lane + 8u, sums[1], scales);
+    write(row, count, tile * 32u + lane + 16u, sums[2], scales);
+    write(row, count, tile * 32u + lane + 24u, sums[3], scales);
   } else {
-    partials[slice * 32u + lane] = own[0];
-    partials[slice * 32u + lane + 8u] = own[1];
-    partials[slice * 32u + lane + 16u] = own[2];
-    partials[slice * 32u + lane + 24u] = own[3];
+    partials[slice * 32u + lane] = sums[0];
+    partials[slice * 32u + lane + 8u] = sums[1];
+    partials[slice * 32u + lane + 16u] = sums[2];
+    partials[slice * 32u + lane + 24u] = sums[3];
     workgroupBarrier();
     for (var n = thread; n < 32u; n += LANES * SLICES) {
       var sum = vec4<f32>();
