@@ -1,6 +1,7 @@
 // Attention for prefill rows: online softmax over tiles of keys (arXiv 1805.02867, 2205.14135).
 import type { AdapterFacts } from "../gpu/device.ts";
 import { defineKernel } from "../gpu/kernel.ts";
+import octet from "./attention-octet.wgsl?raw";
 import source from "./attention-prefill.wgsl?raw";
 import quadsSource from "./attention-prefill-quads.wgsl?raw";
 
@@ -25,7 +26,7 @@ export const attentionPrefill = defineKernel({
 export const attentionPrefillQuads = defineKernel({
   ...attentionPrefill,
   name: "attention-prefill-quads",
-  source: quadsSource,
+  source: quadsSource + octet,
   grid: ({ rows }: { rows: number }, { params }) => [Math.ceil(rows / ROWS_PER_QUAD), params.headCount],
 });
 
