@@ -173,7 +173,6 @@ const ASKING: Record<string, unknown> = {
   response_format: { type: "json_schema", json_schema: { name: "n", schema: {}, strict: true } },
   modalities: ["text", "audio"],
   audio: { voice: { id: "v" }, format: "wav" },
-  prediction: { type: "content", content: [{ type: "text", text: "x" }] },
   tools: [
     { type: "function", function: { name: "f", parameters: { type: "object" }, strict: true } },
     { type: "custom", custom: { name: "g", format: { type: "text" } } },
