@@ -31,18 +31,28 @@ export function followPrediction(prediction: ArrayLike<number>): PredictionFollo
   /** Where they were last known to agree: the prediction's token there, and the answer's, are the first that differ. */
   let parting = { place: 0, answer: 0 };
   let guessedFrom = 0;
+  /** Tokens of the answer that were compared: each counts for one of the prediction's at most. */
+  let counted = 0;
 
   function readOn(answer: readonly number[]): void {
-    for (; read < answer.length; read++) {
-      if (cursor !== undefined && prediction[cursor] === answer[read]) {
-        accepted[cursor++] = 1;
-        parting = { place: cursor, answer: read + 1 };
+    while (read < answer.length) {
+      const token = answer[read++];
+      if (cursor !== undefined && prediction[cursor] === token) {
+        cursor++;
+        parting = { place: cursor, answer: read };
+        count(cursor, 1);
         continue;
       }
-      const end = placeAfter(answer, read + 1);
-      if (end) for (let place = end.place - end.match; place < end.place; place++) accepted[place] = 1;
+      const end = placeAfter(answer, read);
       cursor = end?.place;
+      if (end) count(end.place, end.match);
     }
+  }
+
+  /** The last `match` tokens that were read are those before `place`. */
+  function count(place: number, match: number): void {
+    accepted.fill(1, place - Math.min(match, read - counted), place);
+    counted = read;
   }
 
   /** Where the prediction goes on after the first `length` tokens of the answer, and how many tokens before agree. */
