@@ -7,7 +7,7 @@ import type { PendingCalls } from "./base/pending.ts";
 import { untilAbort } from "./base/until-abort.ts";
 import { explainCloning, startCall, trackedIterator } from "./client/call.ts";
 import { type Connection, connect, type PageModel } from "./client/connection.ts";
-import type { Stall } from "./engine/desk.ts";
+import type { Stall } from "./engine/stall.ts";
 import type { Engine as EngineOf } from "./engine/engine.ts";
 import type { ModelInfo } from "./engine/model-info.ts";
 import type { RequestStats } from "./engine/stats.ts";

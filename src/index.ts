@@ -3,7 +3,7 @@ export type * from "./api/types.ts";
 export type { ControlledStream } from "./base/controlled-stream.ts";
 export { EngineError, type ErrorCode, isEngineError, type OpenAIErrorBody } from "./base/errors.ts";
 export { type CreateEngineOptions, createEngine, type Engine, type PageModel } from "./client.ts";
-export type { Stall } from "./engine/desk.ts";
+export type { Stall } from "./engine/stall.ts";
 export type { ModelInfo } from "./engine/model-info.ts";
 export type { LoadPhase, ProgressEvent } from "./engine/progress.ts";
 export type { RequestStats } from "./engine/stats.ts";
