@@ -1,7 +1,7 @@
 // The Runtime on WebGPU: plans a step on the CPU, records it as one compute pass, submits, and reads the wanted logits
 // back. All buffers, pipelines and bind groups are made at load; a step makes none.
 import { allEnded } from "../base/all-ended.ts";
-import { EngineError, throwIfAborted } from "../base/errors.ts";
+import { EngineError, isEngineError, throwIfAborted } from "../base/errors.ts";
 import type { Gguf } from "../gguf/gguf.ts";
 import type { Device } from "../gpu/device.ts";
 import { createReadback, type PendingRead, type Readback } from "../gpu/readback.ts";
@@ -19,6 +19,7 @@ import {
   type MemoryRequest,
   planMemory,
   READS_IN_FLIGHT,
+  shrinkMemory,
 } from "./gpu-memory.ts";
 import { allocateState, type GpuState } from "./gpu-state.ts";
 import { createKvPages, type PageCopy } from "./kv-pages.ts";
@@ -43,14 +44,13 @@ export interface LoadProgress {
 }
 
 /**
- * Loads the weights and compiles every operation.
+ * Loads the weights and compiles every operation. Where the device has no room for all pages that were planned, it takes half.
  * @throws EngineError `out_of_memory`, `device_lost`, `aborted`, `unsupported_format`, and what the model's source throws
  */
 export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runtime> {
   const { device, model, spec, onProgress, signal } = options;
   throwIfAborted(signal);
-  const memory = options.memory ?? planMemory(device, spec, options);
-  const { maxRows, maxSequences, contextLength } = memory;
+  const planned = options.memory ?? planMemory(device, spec, options);
   const graphs = [buildGraph(spec, "prefill"), buildGraph(spec, "decode")] as const;
   const cleanups: (() => void)[] = [];
   const release = () => {
@@ -60,10 +60,9 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
   try {
     const weights = await allocateWeights(device, model, graphs);
     cleanups.push(weights.free);
-    const state = await allocateState(device, spec, memory);
-    cleanups.push(state.free);
-    const readback = await createReadback(device, memory.scratch.readback, READS_IN_FLIGHT);
-    cleanups.push(readback.dispose);
+    const { state, readback, free } = await allocateOrShrink(device, spec, planned);
+    cleanups.push(free);
+    const { maxRows, maxSequences, contextLength, kv } = state.memory;
 
     await weights.stream((bytes) => onProgress?.({ phase: "upload", bytes, total: weights.fileBytes }), signal);
     state.writeRopeTable(spec.rope.factors && weights.vector(spec.rope.factors));
@@ -93,9 +92,41 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
         kv: KV_FORMAT,
       },
     };
-    return assemble(device, info, memory.kv, { state, readback, stages, release });
+    return assemble(device, info, kv, { state, readback, stages, release });
   } catch (error) {
     release();
+    throw error;
+  }
+}
+
+interface Allocated {
+  readonly state: GpuState;
+  readonly readback: Readback;
+  readonly free: () => void;
+}
+
+/** The ledger knows what was asked for, the driver what there is: when it refuses, once more with a smaller pool. */
+async function allocateOrShrink(device: Device, spec: ModelSpec, planned: MemoryPlan): Promise<Allocated> {
+  try {
+    return await allocate(device, spec, planned);
+  } catch (error) {
+    const smaller = isEngineError(error, "out_of_memory") ? shrinkMemory(device, spec, planned) : undefined;
+    if (!smaller) throw error;
+    return allocate(device, spec, smaller);
+  }
+}
+
+async function allocate(device: Device, spec: ModelSpec, memory: MemoryPlan): Promise<Allocated> {
+  const state = await allocateState(device, spec, memory);
+  try {
+    const readback = await createReadback(device, memory.scratch.readback, READS_IN_FLIGHT);
+    const free = () => {
+      readback.dispose();
+      state.free();
+    };
+    return { state, readback, free };
+  } catch (error) {
+    state.free();
     throw error;
   }
 }
