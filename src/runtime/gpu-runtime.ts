@@ -1,28 +1,21 @@
 // The Runtime on WebGPU: plans a step on the CPU, records it as one compute pass, submits, and reads the wanted logits
 // back. All buffers, pipelines and bind groups are made at load; a step makes none.
 import { allEnded } from "../base/all-ended.ts";
-import { EngineError, isEngineError, throwIfAborted } from "../base/errors.ts";
+import { EngineError, throwIfAborted } from "../base/errors.ts";
 import type { Gguf } from "../gguf/gguf.ts";
 import type { Device } from "../gpu/device.ts";
-import { createReadback, type PendingRead, type Readback } from "../gpu/readback.ts";
+import type { PendingRead, Readback } from "../gpu/readback.ts";
 import { record } from "../gpu/recorder.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
 import { buildGraph } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import { allocateWeights } from "../model/weights.ts";
+import { allocateMemory } from "./gpu-allocation.ts";
 import { type CompiledGraph, compileGraph } from "./gpu-graph.ts";
-import {
-  KV_FORMAT,
-  type KvPlan,
-  LOGIT_ROWS,
-  type MemoryPlan,
-  type MemoryRequest,
-  planMemory,
-  READS_IN_FLIGHT,
-  shrinkMemory,
-} from "./gpu-memory.ts";
-import { allocateState, type GpuState } from "./gpu-state.ts";
+import { KV_FORMAT, type KvPlan, LOGIT_ROWS, type MemoryPlan, type MemoryRequest, planMemory } from "./gpu-memory.ts";
+import type { GpuState } from "./gpu-state.ts";
 import { createKvPages, type PageCopy } from "./kv-pages.ts";
+import { createLoadProgress, type LoadProgress, type LoadTimes } from "./load-progress.ts";
 import type { Runtime, RuntimeInfo, SequenceId, StepBatch, StepId, StepResult } from "./runtime.ts";
 import { dealLogits, planStep, type StepPlan } from "./step-plan.ts";
 
@@ -33,14 +26,8 @@ export interface GpuRuntimeOptions extends MemoryRequest {
   /** What was planned before; absent: planned now, by the request's own numbers. */
   readonly memory?: MemoryPlan | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  readonly onLoaded?: ((times: LoadTimes) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** Bytes of weights on the GPU; then, counted by the same names, ops compiled. */
-export interface LoadProgress {
-  readonly phase: "upload" | "compile";
-  readonly bytes: number;
-  readonly total: number;
 }
 
 /**
@@ -50,6 +37,7 @@ export interface LoadProgress {
 export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runtime> {
   const { device, model, spec, onProgress, signal } = options;
   throwIfAborted(signal);
+  const start = performance.now();
   const planned = options.memory ?? planMemory(device, spec, options);
   const graphs = [buildGraph(spec, "prefill"), buildGraph(spec, "decode")] as const;
   const cleanups: (() => void)[] = [];
@@ -60,22 +48,32 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
   try {
     const weights = await allocateWeights(device, model, graphs);
     cleanups.push(weights.free);
-    const { state, readback, free } = await allocateOrShrink(device, spec, planned);
+    const { state, readback, free } = await allocateMemory(device, spec, planned);
     cleanups.push(free);
     const { maxRows, maxSequences, contextLength, kv } = state.memory;
 
-    await weights.stream((bytes) => onProgress?.({ phase: "upload", bytes, total: weights.fileBytes }), signal);
-    state.writeRopeTable(spec.rope.factors && weights.vector(spec.rope.factors));
     const opCount = graphs.reduce((sum, { ops }) => sum + ops.length, 0);
-    let compiledOps = 0;
-    const onCompiled = () => onProgress?.({ phase: "compile", bytes: ++compiledOps, total: opCount });
-    const [prefill, decode] = await allEnded(
-      graphs.map(async (graph) => {
-        const compiled = await compileGraph(device, graph, weights, state, onCompiled);
-        cleanups.push(compiled.free);
-        return compiled;
-      }),
-    );
+    const progress = createLoadProgress({ bytes: weights.fileBytes, operations: opCount }, onProgress);
+    const failed = new AbortController();
+    const stopped = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
+    const upload = async () => {
+      const times = await weights.stream(progress.uploaded, stopped);
+      state.writeRopeTable(spec.rope.factors && weights.vectors.factors(spec.rope.factors));
+      return times;
+    };
+    const compile = async () => {
+      const compileStart = performance.now();
+      const compiled = await allEnded(
+        graphs.map(async (graph) => {
+          const compiled = await compileGraph(device, graph, weights, state, progress.compiledOne);
+          cleanups.push(compiled.free);
+          return compiled;
+        }),
+      );
+      return { compiled, compileMs: performance.now() - compileStart };
+    };
+    const [times, { compiled, compileMs }] = await allEnded([upload(), compile()] as const, () => failed.abort());
+    const [prefill, decode] = compiled;
     throwIfAborted(signal);
     const stages = { prefill: prefill!, decode: decode! };
     const info: RuntimeInfo = {
@@ -92,41 +90,11 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
         kv: KV_FORMAT,
       },
     };
-    return assemble(device, info, kv, { state, readback, stages, release });
+    const runtime = assemble(device, info, kv, { state, readback, stages, release });
+    options.onLoaded?.({ ...times, compileMs, readyMs: performance.now() - start });
+    return runtime;
   } catch (error) {
     release();
-    throw error;
-  }
-}
-
-interface Allocated {
-  readonly state: GpuState;
-  readonly readback: Readback;
-  readonly free: () => void;
-}
-
-/** The ledger knows what was asked for, the driver what there is: when it refuses, once more with a smaller pool. */
-async function allocateOrShrink(device: Device, spec: ModelSpec, planned: MemoryPlan): Promise<Allocated> {
-  try {
-    return await allocate(device, spec, planned);
-  } catch (error) {
-    const smaller = isEngineError(error, "out_of_memory") ? shrinkMemory(device, spec, planned) : undefined;
-    if (!smaller) throw error;
-    return allocate(device, spec, smaller);
-  }
-}
-
-async function allocate(device: Device, spec: ModelSpec, memory: MemoryPlan): Promise<Allocated> {
-  const state = await allocateState(device, spec, memory);
-  try {
-    const readback = await createReadback(device, memory.scratch.readback, READS_IN_FLIGHT);
-    const free = () => {
-      readback.dispose();
-      state.free();
-    };
-    return { state, readback, free };
-  } catch (error) {
-    state.free();
     throw error;
   }
 }
