@@ -209,6 +209,19 @@ test("a lost device takes all models with it: who is at work comes back at once,
   expect([hosts.length, runtimes.length]).toEqual([2, 4]);
 });
 
+test("after a loss each model has the memory that it had, in whatever order they come back", async () => {
+  const host = countedHosts([{ reply: "fine" }], 300);
+  const engine = await openEngine({ openHost: host.open, memoryBudget: 1600 });
+  for (const id of ["one", "two"]) await engine.load({ openModel: OPEN, id });
+  const { contextLength } = engine.info;
+  host.runtimes[0]!.lose();
+  for (const id of ["two", "one"]) await engine.chat.completions.create(ask(id));
+  const before = [800, 650].map((availableBytes) => ({ contextLength: undefined, availableBytes }));
+  expect(host.wishes).toEqual([...before, ...before.map(() => ({ contextLength, availableBytes: 300 }))]);
+  await engine.load({ openModel: OPEN, id: "three", contextLength: 64 });
+  expect(host.wishes.at(-1)).toEqual({ contextLength: 64, availableBytes: 1000 });
+});
+
 test("dispose ends the calls of all models and frees the device", async () => {
   const { engine, hosts, runtimes } = await openTwo([ENDLESS]);
   const ends = Promise.allSettled(["one", "two"].map((name) => engine.chat.completions.create(ask(name))));
