@@ -128,6 +128,7 @@ describeAdapters("a lost device", (adapter) => {
 
   test("takes nothing from a plain answer that had found its prompt held already", async () => {
     const opened = await shared();
+    await plain(opened);
     const expected = await plain(opened);
     expect(expected.usage!.prompt_tokens_details!.cached_tokens).toBe(64);
     opened.watch.before = once(opened.lose, ({ stage }) => stage === "decode");
