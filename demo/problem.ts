@@ -23,7 +23,8 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   out_of_memory: "Close other tabs that use the GPU, or open a smaller model.",
   quota_exceeded: "Free some disk space or remove this site's stored data; the model is kept in the browser's storage.",
   storage_unavailable: "Private windows may not keep files. Try a normal window, or open the file from this computer.",
-  device_lost: "The GPU was taken away, often by a driver reset. Send the message again: the model is loaded anew.",
+  device_lost:
+    "The GPU was taken away, often by a driver reset, and the answer could not go on. Send the message again: the model is loaded anew.",
   worker_crashed:
     "Send the message again: the model is loaded anew. If it happens every time, the model may be too large for this browser.",
   context_length_exceeded: "Start a new chat, or make the message shorter.",

@@ -1,6 +1,7 @@
 // The choices of one request over its lanes: as many at once as there are lanes, and the rest as lanes come free.
-import type { Lanes } from "./desk.ts";
+
 import type { Lane } from "./lane.ts";
+import type { Lanes } from "./lanes.ts";
 
 /**
  * Runs `work` once for each choice, on a lane that holds the prompt and nothing after it. Results are in order of the choices.

@@ -1,59 +1,36 @@
 // One model's desk in the scheduler: requests are admitted in order of arrival while there are sequences for them, and from
 // then on share steps. Decode rows go together, segments of prompts in between. When pages of keys and values run out, the
-// latest lane gives its own away and is fed again later, token for token as before.
+// latest lane gives its own away and is fed again later, token for token as before; when the runtime is lost, all lanes are,
+// by the next one.
 import type { Tier } from "../api/request.ts";
-import { abortedError, isEngineError, throwIfAborted } from "../base/errors.ts";
+import { abortedError, EngineError, isEngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { PendingCalls } from "../base/pending.ts";
-import { untilAbort } from "../base/until-abort.ts";
-import type { PrefixMatch, Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
+import type { Runtime, StepBatch } from "../runtime/runtime.ts";
 import { createSampler } from "../sampling/sampler.ts";
-import { createLane, createTrack, inTurn, type Lane, type LaneKeeper, type NextRow, type Track } from "./lane.ts";
+import { forget, inTurn, type NextRow, type Track } from "./lane.ts";
+import { type LaneRequest, type Lanes, type LanesKeeper, openLanes, openSequence } from "./lanes.ts";
 import { makeRoom, resumeOne } from "./memory-pressure.ts";
 import { nextRows, readyTracks, rowOf, withoutDrafts } from "./next-rows.ts";
+import { createRuntimeSlot } from "./runtime-slot.ts";
+import { type Stall, watchStall } from "./stall.ts";
 import { createTurnstile } from "./turnstile.ts";
 
-/** A step that takes longer than this is reported as stalled; it may still end. */
-const STALL_MS = 20_000;
-
-export interface Stall {
-  readonly stage: StepBatch["stage"];
-  readonly waitedMs: number;
-}
-
-export interface LaneRequest {
-  readonly prompt: Int32Array;
-  readonly tier: Tier;
-  /** How many lanes it could use; it gets no more than the runtime has sequences and rows in a step. */
-  readonly wanted: number;
-  /** Absent: nothing that is held already is used, and what this request computes is not for others. */
-  readonly search?: PrefixMatch;
-}
-
-/** One request's lanes. */
-export interface Lanes {
-  /** How many there may be, `first` included. */
-  readonly width: number;
-  /** Tokens of the prompt that need no prefill. */
-  readonly cachedTokens: number;
-  readonly first: Lane;
-  /** A lane that holds what `first` holds: after its prefill, before its first decode. */
-  fork(): Promise<Lane>;
-  /** Waits for something else than a step. @throws EngineError `aborted`, or what ended the desk */
-  wait(reason: Promise<unknown>): Promise<void>;
-  /** Frees all that is still held. Has to be called, once. */
-  release(): void;
-}
+/** A lane that loses more runtimes than this while it waits for one token may be what breaks them. */
+const MAX_LOSSES = 2;
 
 export interface Desk {
   /** No lane is open. */
   readonly idle: boolean;
-  /** The lane that is next to have a step; undefined when none waits. */
+  /** The lane that is next to have a step; undefined when none waits, or there is no runtime. */
   readonly next: { readonly tier: Tier; readonly ticket: number } | undefined;
   /** As Scheduler.admit. */
   admit(request: LaneRequest, signal: AbortSignal): Promise<Lanes>;
   /** Computes the next step and hands out what it brings. Never rejects: what fails are the lanes in it. */
   step(): Promise<void>;
+  /** The runtime is lost. `ask` is called whenever a lane waits for another one, which `renew` brings. */
+  suspend(ask: () => void): void;
+  renew(runtime: Runtime): void;
   stop(error: unknown): void;
 }
 
@@ -61,28 +38,42 @@ export interface DeskEvents {
   readonly onStall: (stall: Stall) => void;
   /** A lane waits for a step. */
   readonly onWork: (desk: Desk) => void;
+  /** A call found the runtime lost before it said so itself: `suspend` or `stop` has to be called at once. */
+  readonly onLost: (runtime: Runtime, error: EngineError<"device_lost">) => void;
 }
 
-let arrivals = 0;
 let tickets = 0;
 
-export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): Desk {
-  const { maxRows, maxSequences } = runtime.info;
+/** @param first its `info` is that of all that come after it */
+export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEvents): Desk {
+  const { info } = first;
+  const { maxRows, maxSequences } = info;
   const turnstile = createTurnstile(maxSequences);
-  const calls = new PendingCalls();
+  const slot = createRuntimeSlot(first, onLost);
+  const waits = new PendingCalls();
   const tracks = new Set<Track>();
   let stopped: { readonly error: unknown } | undefined;
   let lastStage: StepBatch["stage"] = "decode";
+  let askForRuntime = () => {};
+  /** Set while a lane waits for a runtime. */
+  let endWatch: (() => void) | undefined;
 
-  const keeper: LaneKeeper = {
-    sampler: createSampler(runtime.info.vocabSize),
+  const keeper: LanesKeeper = {
+    info,
+    sampler: createSampler(info.vocabSize),
     newTicket: () => tickets++,
     stopped: () => stopped,
-    untilStopped: (promise) => calls.track(promise),
-    wake: () => onWork(desk),
+    untilStopped: (promise) => waits.track(promise),
+    call: (work) => slot.call(work),
+    wake() {
+      if (slot.current) onWork(desk);
+      else askAndWatch();
+    },
     memoryEased() {
       if (resumeOne(tracks)) onWork(desk);
     },
+    opened: (track) => void tracks.add(track),
+    spared: (count) => turnstile.leave(count),
     released(track) {
       tracks.delete(track);
       turnstile.leave(1);
@@ -94,25 +85,62 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     if (stopped) throw stopped.error;
   }
 
-  async function compute(rows: readonly NextRow[]): Promise<readonly (readonly Float32Array[])[]> {
+  function askAndWatch(): void {
+    endWatch ??= watchStall("load", onStall);
+    askForRuntime();
+  }
+
+  function unwatch(): void {
+    endWatch?.();
+    endWatch = undefined;
+  }
+
+  /** The rows of the next step, each of a lane that has a sequence. */
+  async function openRows(): Promise<readonly NextRow[]> {
+    for (;;) {
+      const rows = nextRows(readyTracks(tracks), lastStage, maxRows.decode);
+      const homeless = rows.find(({ track }) => track.home?.runtime !== slot.current)?.track;
+      if (!homeless) return rows;
+      await reopen(homeless);
+      if (!slot.current) return [];
+    }
+  }
+
+  async function reopen(track: Track): Promise<void> {
+    try {
+      await slot.call((runtime) =>
+        inTurn(track, async () => {
+          const { home, held } = await openSequence(runtime, track);
+          if (slot.current === runtime) Object.assign(track, { home, held, shared: 0 });
+        }),
+      );
+    } catch (error) {
+      track.waiting?.reject(error);
+    }
+  }
+
+  /** Undefined when the runtime was lost. */
+  async function compute(rows: readonly NextRow[]): Promise<readonly (readonly Float32Array[])[] | undefined> {
     const stage = rows[0]!.stage;
     lastStage = stage;
-    const start = performance.now();
-    const watchdog = setTimeout(() => onStall({ stage, waitedMs: performance.now() - start }), STALL_MS);
+    const calledOff = watchStall(stage, onStall);
     try {
       // A lane's abort ends only a step that is for it alone.
       const signal = rows.length === 1 ? rows[0]!.track.signal : undefined;
-      const result = await calls.track(runtime.step({ stage, rows: rows.map(rowOf) }, signal));
-      return result.rows.map(({ logits }) => logits ?? []);
+      const result = await slot.call((runtime) => runtime.step({ stage, rows: rows.map(rowOf) }, signal));
+      return result?.rows.map(({ logits }) => logits ?? []);
     } finally {
-      clearTimeout(watchdog);
+      calledOff();
     }
   }
 
   /** A step; what comes back is to be tried again, without the lane that gave its memory for it. */
   async function attempt(rows: readonly NextRow[]): Promise<readonly NextRow[]> {
+    const runtime = slot.current;
     try {
       const logits = await compute(rows);
+      // After a loss the lanes go on waiting, for the next runtime's step.
+      if (!logits || slot.current !== runtime) return [];
       rows.forEach((row, index) => {
         settle(row, logits[index]!);
       });
@@ -121,13 +149,18 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
       const short = isEngineError(error, "out_of_memory");
       const fewer = short && withoutDrafts(rows); // nobody gives memory away for a guess
       if (fewer) return fewer;
-      // Nobody where none is left to give, or where the runtime no longer works.
-      const yielded = short ? await calls.track(makeRoom(tracks, rows)).catch(() => undefined) : undefined;
+      const yielded = short ? await yieldFor(rows) : undefined;
+      if (slot.current !== runtime) return [];
       // It may be resumed already, but what it was to be fed has changed.
       if (yielded) return rows.filter(({ track }) => track !== yielded);
       for (const { track } of rows) track.waiting?.reject(error);
       return [];
     }
+  }
+
+  /** Who gave memory away; nobody where none is left to give, or the runtime no longer works. */
+  function yieldFor(rows: readonly NextRow[]): Promise<Track | undefined> {
+    return slot.call((runtime) => makeRoom(tracks, rows, runtime)).catch(() => undefined);
   }
 
   function settle({ track, ids, last, draft }: NextRow, logits: readonly Float32Array[]): void {
@@ -143,65 +176,9 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     waiting.ticket = tickets++;
     if (!last) return;
     track.onLogits = undefined; // a prompt that is fed again has been seen
+    track.losses = 0;
     invariant(logits.length > draft.length, "the runtime gave too few logits for what a row wanted");
     waiting.resolve(logits);
-  }
-
-  async function openLanes({ prompt, search, tier }: LaneRequest, width: number, signal: AbortSignal): Promise<Lanes> {
-    const arrival = arrivals++;
-    const found = search ? await calls.track(runtime.match(prompt, search)) : { sequence: runtime.open(), length: 0 };
-    const lanes: Lane[] = [];
-    const own: Track[] = [];
-    // One listener for all: a signal with many is taken for a leak.
-    const onAbort = () => {
-      for (const { interrupt } of own) interrupt?.();
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    const add = (sequence: SequenceId, held: number, shared: number) => {
-      const track = createTrack({
-        runtime,
-        signal,
-        tier,
-        arrival,
-        place: lanes.length,
-        sequence,
-        prompt,
-        held,
-        shared,
-      });
-      tracks.add(track);
-      own.push(track);
-      const lane = createLane(track, keeper);
-      lanes.push(lane);
-      return { track, lane };
-    };
-    const first = add(found.sequence, found.length, 0);
-    return {
-      width,
-      cachedTokens: found.length,
-      first: first.lane,
-      async fork() {
-        const { track } = first;
-        invariant(lanes.length < width, `a request of ${width} lanes forks no more`);
-        invariant(track.decoded.length === 0, "lanes fork at the end of the prompt");
-        const forking = inTurn(track, async () => {
-          const { held } = track;
-          const forked = await runtime.fork(track.sequence);
-          track.shared = held - (held % runtime.info.pageLength);
-          return { forked, held };
-        });
-        const { forked, held } = await calls.track(forking);
-        return add(forked, held, track.shared).lane;
-      },
-      async wait(reason) {
-        await calls.track(untilAbort(reason, signal));
-      },
-      release() {
-        signal.removeEventListener("abort", onAbort);
-        for (const lane of lanes) lane.release();
-        turnstile.leave(width - lanes.length); // those that were never forked
-      },
-    };
   }
 
   const desk: Desk = {
@@ -209,8 +186,9 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
       return tracks.size === 0;
     },
     get next() {
-      const [first] = readyTracks(tracks);
-      return first && { tier: first.tier, ticket: first.waiting!.ticket };
+      if (!slot.current) return undefined;
+      const [ready] = readyTracks(tracks);
+      return ready && { tier: ready.tier, ticket: ready.waiting!.ticket };
     },
     async admit(request, signal) {
       throwIfStopped();
@@ -220,29 +198,52 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
         // Both may have come in the moment between the turn and now.
         throwIfStopped();
         throwIfAborted(signal);
-        return await openLanes(request, width, signal);
+        return await openLanes(request, width, signal, keeper);
       } catch (error) {
         turnstile.leave(width);
         throw error;
       }
     },
     async step() {
-      let rows: readonly NextRow[] = nextRows(readyTracks(tracks), lastStage, maxRows.decode);
+      let rows = await openRows();
       const stepping = rows.map(({ track }) => track);
       for (const track of stepping) track.stepping = true;
       while (rows.length > 0) rows = await attempt(rows);
       for (const track of stepping) {
         track.stepping = false;
-        // An abort was left to the end of the step, which a lane that gave way has not seen.
+        // An abort was left to the end of the step, which a lane that gave way, or lost its runtime, has not seen.
         if (track.signal.aborted) track.interrupt?.();
       }
     },
+    suspend(ask) {
+      askForRuntime = ask;
+      slot.empty();
+      for (const track of tracks) {
+        forget(track);
+        if (track.waiting && ++track.losses > MAX_LOSSES) track.waiting.reject(lostTooOften(track.losses));
+      }
+      if ([...tracks].some(({ waiting }) => waiting)) askAndWatch();
+    },
+    renew(runtime) {
+      unwatch();
+      slot.fill(runtime);
+      onWork(desk);
+    },
     stop(error) {
       stopped ??= { error };
-      calls.fail(error);
+      unwatch();
+      slot.close(error);
+      waits.fail(error);
       turnstile.close(error);
       for (const { waiting } of tracks) waiting?.reject(error);
     },
   };
   return desk;
+}
+
+function lostTooOften(losses: number): EngineError<"device_lost"> {
+  return new EngineError(
+    "device_lost",
+    `The GPU was lost ${losses} times before this answer's next token. Ask for less at once, or try a smaller model.`,
+  );
 }

@@ -12,14 +12,14 @@ import type { ControlledStream } from "../base/controlled-stream.ts";
 import { EngineError, throwIfAborted } from "../base/errors.ts";
 import { untilAbort } from "../base/until-abort.ts";
 import { answerPlain, answerStreamed, type Job, type Speculation } from "./answer.ts";
-import type { Stall } from "./desk.ts";
-import { createLoadedModels, type LoadedModel } from "./loaded-models.ts";
+import { createLoadedModels } from "./loaded-models.ts";
 import { createMemoryBudget, DEFAULT_MEMORY_BUDGET } from "./memory-budget.ts";
+import type { LoadedModel } from "./model-entry.ts";
 import type { ModelInfo } from "./model-info.ts";
 import { encodePrediction, encodePrompt } from "./prompt.ts";
 import type { OpenRuntimeHost } from "./runtime-host.ts";
-import { createScheduler } from "./scheduler.ts";
-import type { Session, SessionOptions } from "./session.ts";
+import type { SessionOptions } from "./session.ts";
+import type { Stall } from "./stall.ts";
 import type { RequestStats } from "./stats.ts";
 
 /** With `openModel`, the engine opens with that model loaded. */
@@ -33,7 +33,7 @@ export interface EngineOptions extends Partial<SessionOptions> {
   readonly speculate?: Speculation;
   /** Gets each request's figures, once, when it ends. */
   readonly onStats?: (stats: RequestStats) => void;
-  /** A step has taken 20 s and is not done. It may still end. */
+  /** A step, or the loading of a model whose requests lost their device, has taken 20 s and is not done. It may still end. */
   readonly onStall?: (stall: Stall) => void;
   /** Ends the loading. */
   readonly signal?: AbortSignal;
@@ -63,8 +63,9 @@ export interface Engine<Load = ModelOptions> {
 }
 
 /**
- * Opens an engine and, if one is named, loads a model. When the device is lost, every call under way rejects with
- * `device_lost`, and the next one finds its model loaded anew.
+ * Opens an engine and, if one is named, loads a model. When the device is lost, models are loaded anew on another one as soon
+ * as a call needs them. Those under way go on where they were, with the same tokens; they reject with `device_lost` when the
+ * loading fails, or after the third loss without a token between.
  * @throws EngineError `webgpu_unavailable`, and as `Engine.load`
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
@@ -73,14 +74,14 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     memoryBudget = DEFAULT_MEMORY_BUDGET,
     isolateUsers = false,
     speculate = "off",
-    onStall,
+    onStall = () => {},
     onStats,
     signal,
     openModel,
     ...first
   } = options;
   const budget = createMemoryBudget(memoryBudget);
-  const models = createLoadedModels({ openHost, budget, isolateUsers, scheduler: createScheduler(onStall) });
+  const models = createLoadedModels({ openHost, budget, isolateUsers, onStall });
   let disposed = false;
 
   function throwIfDisposed(): void {
@@ -113,7 +114,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       prediction: encodePrediction(session, request),
       speculate,
       signal: callSignal,
-      onStats: (stats) => report(session, stats),
+      onStats: report,
     };
     if (!request.stream) {
       const answer = answerPlain(job);
@@ -133,8 +134,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     return models.find(name ?? "");
   }
 
-  function report(session: Session, stats: RequestStats): void {
-    if (stats.finish === "device_lost") models.lost(session, deviceLost());
+  function report(stats: RequestStats): void {
     // In a task of its own: a callback that throws is its owner's error, and no part of the answer.
     if (onStats) queueMicrotask(() => onStats(stats));
   }
@@ -173,8 +173,4 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 
 function describe({ id, created }: LoadedModel): Model {
   return { id, object: "model", created, owned_by: "ingle" };
-}
-
-function deviceLost(): EngineError<"device_lost"> {
-  return new EngineError("device_lost", "The GPU was lost. The next call loads the model again.");
 }

@@ -3,7 +3,7 @@
 import type { Tier } from "../api/request.ts";
 import { abortedError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
-import type { Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
+import type { PrefixMatch, Runtime, RuntimeInfo, SequenceId, StepBatch } from "../runtime/runtime.ts";
 import type { SamplingPlan } from "../sampling/plan.ts";
 import type { Sampled, Sampler } from "../sampling/sampler.ts";
 import { verify } from "./verify.ts";
@@ -45,16 +45,27 @@ export interface Lane {
   release(): void;
 }
 
+/** Where a sequence is. */
+export interface Home {
+  readonly runtime: Runtime;
+  readonly sequence: SequenceId;
+}
+
 /** A lane as its desk sees it. */
 export interface Track {
-  readonly runtime: Runtime;
+  readonly info: RuntimeInfo;
   readonly signal: AbortSignal;
   readonly tier: Tier;
   /** When its request came: the earlier goes first, and the latest gives way when memory is short. */
   readonly arrival: number;
   /** Its place among the lanes of its request. */
   readonly place: number;
-  readonly sequence: SequenceId;
+  /** On a runtime that is lost, or undefined: it has to be opened, and fed all its ids again. */
+  home: Home | undefined;
+  /** Under which its prompt may be found, as LaneRequest has it. */
+  readonly search: PrefixMatch | undefined;
+  /** How often it lost its runtime while it waited for the token that it waits for. */
+  losses: number;
   /** Ids that are prefill rows, the first time and every time. */
   readonly prompt: Int32Array;
   /** Ids after the prompt: decode rows every time, since prefill's bits may differ. */
@@ -107,6 +118,8 @@ export interface LaneKeeper {
   stopped(): { readonly error: unknown } | undefined;
   /** Settles as the promise does, or rejects when the desk is stopped. */
   untilStopped<T>(promise: Promise<T>): Promise<T>;
+  /** As RuntimeSlot.call. */
+  call<T>(work: (runtime: Runtime) => Promise<T>): Promise<T | undefined>;
   /** Somebody waits for a step. */
   wake(): void;
   /** Memory is free, or may be taken from this lane. */
@@ -115,10 +128,14 @@ export interface LaneKeeper {
 }
 
 export function createTrack(
-  begun: Pick<Track, "runtime" | "signal" | "tier" | "arrival" | "place" | "sequence" | "prompt" | "held" | "shared">,
+  begun: Pick<
+    Track,
+    "info" | "signal" | "tier" | "arrival" | "place" | "home" | "search" | "prompt" | "held" | "shared"
+  >,
 ): Track {
   return {
     ...begun,
+    losses: 0,
     decoded: [],
     draft: [],
     onLogits: undefined,
@@ -159,7 +176,7 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
   }
 
   return {
-    draftRoom: track.runtime.info.maxRows.decode - 1,
+    draftRoom: track.info.maxRows.decode - 1,
     async prefill(onLogits) {
       invariant(!onLogits || track.held === 0, "only a lane that began empty sees all of its prompt");
       track.onLogits = onLogits;
@@ -173,14 +190,14 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
       const sampled = verify(keeper.sampler, plan, rows, draft, { prompt: track.prompt, sampled: track.decoded });
       track.draft = [];
       if (sampled.length < rows.length)
-        await keeper.untilStopped(cutTo(track, track.prompt.length + track.decoded.length));
+        await keeper.call((runtime) => cutTo(track, track.prompt.length + track.decoded.length, runtime));
       return { sampled, drafted: rows.length - 1 };
     },
     throwIfAborted: () => throwIfAborted(signal),
     async rewind() {
       throwIfAborted(signal);
       track.decoded = [];
-      await keeper.untilStopped(cutTo(track, track.prompt.length));
+      await keeper.call((runtime) => cutTo(track, track.prompt.length, runtime));
       keeper.memoryEased();
     },
     async park(reason) {
@@ -198,7 +215,8 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
       if (released) return;
       released = true;
       const free = () => {
-        track.runtime.free(track.sequence);
+        const { home } = track;
+        home?.runtime.free(home.sequence);
         keeper.released(track);
       };
       if (track.busy) void track.busy.then(free);
@@ -217,7 +235,7 @@ const PROMPT_LOGIT_ROWS = 16;
 export function nextRow(track: Track, room: number): NextRow {
   const { prompt, decoded, held } = track;
   if (held < prompt.length) {
-    const { prefill } = track.runtime.info.maxRows;
+    const { prefill } = track.info.maxRows;
     const end = Math.min(held + (track.onLogits ? Math.min(prefill, PROMPT_LOGIT_ROWS) : prefill), prompt.length);
     const last = end === prompt.length && decoded.length === 0;
     return { track, stage: "prefill", ids: prompt.subarray(held, end), last, draft: [] };
@@ -227,11 +245,22 @@ export function nextRow(track: Track, room: number): NextRow {
   return { track, stage: "decode", ids, last: start + ids.length === decoded.length, draft: [] };
 }
 
-/** Has the runtime forget what lies beyond `length`. */
-export function cutTo(track: Track, length: number): Promise<void> {
+/** Has the runtime forget what lies beyond `length`; one that was lost has. */
+export function cutTo(track: Track, length: number, runtime: Runtime): Promise<void> {
   return inTurn(track, async () => {
-    if (track.held > length) track.held = await track.runtime.rewind(track.sequence, length);
+    const { home } = track;
+    if (home?.runtime !== runtime || track.held <= length) return;
+    const kept = await runtime.rewind(home.sequence, length);
+    if (track.home === home) track.held = kept;
   });
+}
+
+/** The runtime is lost, and with it what it held: all ids are to be fed again. */
+export function forget(track: Track): void {
+  track.home = undefined;
+  track.held = 0;
+  track.shared = 0;
+  track.suspended = false; // the next runtime's memory is free
 }
 
 /** Works on a sequence that is in no step: after what is under way on it, since `held` is only true then. */

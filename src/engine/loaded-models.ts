@@ -1,25 +1,13 @@
 // The models of an engine, by what requests call them: loaded side by side on one device, and loaded anew after it was lost.
 import { shown } from "../api/checks.ts";
-import type { RequestLimits } from "../api/request.ts";
 import { EngineError, isEngineError, throwIfAborted } from "../base/errors.ts";
-import type { MemoryBudget } from "./memory-budget.ts";
-import type { ModelInfo } from "./model-info.ts";
+import { invariant } from "../base/invariant.ts";
+import { createMemoryShare, type MemoryBudget, type MemoryShare } from "./memory-budget.ts";
+import { createModelEntry, type LoadedModel, type ModelEntry, unloaded } from "./model-entry.ts";
 import type { OpenRuntimeHost, RuntimeHost } from "./runtime-host.ts";
-import type { Scheduler } from "./scheduler.ts";
+import { createScheduler } from "./scheduler.ts";
 import { openSession, type Session, type SessionOptions } from "./session.ts";
-
-export interface LoadedModel {
-  readonly id: string;
-  /** Unix time in seconds. */
-  readonly created: number;
-  readonly info: ModelInfo;
-  /** What requests to it are checked against. */
-  readonly limits: RequestLimits;
-  /** The session, loaded anew after a loss. Callers share one loading, and no caller's abort ends it. */
-  session(): Promise<Session>;
-  /** `unload` waits for this. */
-  track(work: Promise<unknown>): void;
-}
+import type { Stall } from "./stall.ts";
 
 export interface LoadedModels {
   /** @throws EngineError `invalid_request` for an id that is taken, and all that loading a model can meet */
@@ -30,8 +18,6 @@ export interface LoadedModels {
   find(id: string): LoadedModel;
   /** In the order in which they were loaded. */
   list(): readonly LoadedModel[];
-  /** A step found the device lost before the device said so itself. */
-  lost(session: Session, error: EngineError): void;
   /** Ends every request with `error`, waits for their clean-up, and frees everything. */
   dispose(error: EngineError): Promise<void>;
 }
@@ -39,19 +25,18 @@ export interface LoadedModels {
 export interface ModelsOptions {
   readonly openHost: OpenRuntimeHost;
   readonly budget: MemoryBudget;
-  readonly scheduler: Scheduler;
   readonly isolateUsers: boolean;
+  readonly onStall: (stall: Stall) => void;
 }
 
-interface Entry extends LoadedModel {
-  current: Session | undefined;
-  opening: Promise<Session> | undefined;
-  readonly running: Set<Promise<void>>;
-  readonly life: AbortController;
+/** A model that is listed. */
+interface Listed {
+  readonly entry: ModelEntry;
+  readonly share: MemoryShare;
 }
 
-export function createLoadedModels({ openHost, ...parts }: ModelsOptions): LoadedModels {
-  const entries = new Map<string, Entry>();
+export function createLoadedModels({ openHost, budget, isolateUsers, onStall }: ModelsOptions): LoadedModels {
+  const listed = new Map<string, Listed>();
   const loading = new Set<{
     readonly id: string | undefined;
     readonly life: AbortController;
@@ -72,99 +57,71 @@ export function createLoadedModels({ openHost, ...parts }: ModelsOptions): Loade
     return attempt;
   }
 
+  const scheduler = createScheduler({
+    onStall,
+    onLost(runtime) {
+      const session = sessions().find((session) => session.runtime === runtime);
+      invariant(session, "requests run on the runtimes of listed models");
+      dropHost(hostOf.get(session)!);
+    },
+  });
+
+  function sessions(): Session[] {
+    return [...listed.values()].flatMap(({ entry }) => entry.current ?? []);
+  }
+
   /** A session on the shared host. */
-  async function open(options: SessionOptions, signal: AbortSignal): Promise<Session> {
+  async function open(options: SessionOptions, share: MemoryShare, signal: AbortSignal): Promise<Session> {
     const hosting = sharedHost();
     const host = await hosting;
     try {
-      const session = await openSession(options, { host, ...parts }, signal);
+      const session = await openSession(options, { host, share, scheduler, isolateUsers }, signal);
       hostOf.set(session, hosting);
       return session;
     } catch (error) {
-      if (isEngineError(error, "device_lost")) dropHost(hosting, error);
+      if (isEngineError(error, "device_lost")) dropHost(hosting);
       throw error;
     }
   }
 
-  /** Once a session is its model's: from now on its loss is that of all on its host, also one that has been. */
-  function watch(session: Session): void {
-    void session.runtime.lost.then((error) => dropHost(hostOf.get(session)!, error));
-  }
-
-  function dropHost(hosting: Promise<RuntimeHost>, error: EngineError): void {
-    for (const entry of entries.values()) {
-      const { current } = entry;
-      if (!current || hostOf.get(current) !== hosting) continue;
-      entry.current = undefined;
-      parts.scheduler.stop(current.runtime, error);
-      current.dispose();
+  /** All that is on it is lost. */
+  function dropHost(hosting: Promise<RuntimeHost>): void {
+    if (opened === hosting) {
+      opened = undefined;
+      void hosting.then((host) => host.dispose());
     }
-    if (opened !== hosting) return;
-    opened = undefined;
-    void hosting.then((host) => host.dispose());
+    for (const { entry } of listed.values()) {
+      if (entry.current && hostOf.get(entry.current) === hosting) entry.lose();
+    }
   }
 
-  function createEntry(first: Session, options: SessionOptions, life: AbortController): Entry {
-    const { tokenizer, template, info } = first;
-    const running = new Set<Promise<void>>();
-    let known = info;
-    return {
-      id: info.id,
-      created: Math.floor(Date.now() / 1000),
-      limits: { tokenizer, templateVariables: template.variables },
-      current: first,
-      opening: undefined,
-      running,
+  function list(first: Session, options: SessionOptions, share: MemoryShare, life: AbortController): ModelEntry {
+    const entry = createModelEntry(first, {
+      scheduler,
       life,
-      get info() {
-        known = this.current?.info ?? known;
-        return known;
-      },
-      session() {
-        if (this.current) return Promise.resolve(this.current);
-        this.opening ??= open({ ...options, id: info.id }, life.signal)
-          .then((session) => {
-            this.current = session;
-            watch(session);
-            return session;
-          })
-          .catch((error) => {
-            throw life.signal.aborted ? unloaded(info.id) : error;
-          })
-          .finally(() => {
-            this.opening = undefined;
-          });
-        return this.opening;
-      },
-      track(work) {
-        const settled = work.then(ignore, ignore);
-        running.add(settled);
-        void settled.then(() => running.delete(settled));
-      },
-    };
+      reopen: ({ id, contextLength }, signal) => open({ ...options, id, contextLength }, share, signal),
+      // From now on its loss is that of all on its host, also one that has been.
+      onCurrent: (session) => void session.runtime.lost.then(() => dropHost(hostOf.get(session)!)),
+    });
+    listed.set(entry.id, { entry, share });
+    return entry;
   }
 
   /** Ends what runs on a model, then frees it. */
-  function close(entry: Entry, error: EngineError): Promise<void> {
-    entries.delete(entry.id);
-    const closed = end(entry, error).finally(() => closing.delete(closed));
+  function close({ entry, share }: Listed, error: EngineError): Promise<void> {
+    listed.delete(entry.id);
+    entry.stop(error);
+    const closed = entry.freed().finally(() => {
+      share.giveBack();
+      closing.delete(closed);
+    });
     closing.add(closed);
     return closed;
   }
 
-  async function end(entry: Entry, error: EngineError): Promise<void> {
-    entry.life.abort();
-    await entry.opening?.then(ignore, ignore);
-    const { current } = entry;
-    if (current) parts.scheduler.stop(current.runtime, error);
-    await Promise.all(entry.running);
-    entry.current?.dispose();
-    entry.current = undefined;
-  }
-
   function requireFree(id: string | undefined): void {
     if (id === undefined) return;
-    const taken = entries.has(id) || [...loading].some((other) => other.id === id);
+    const taken = listed.has(id) || [...loading].some((other) => other.id === id);
     if (!taken) return;
     throw new EngineError("invalid_request", `A model is loaded as '${id}' already: unload it, or choose another id.`, {
       param: "id",
@@ -178,7 +135,8 @@ export function createLoadedModels({ openHost, ...parts }: ModelsOptions): Loade
       const stop = () => life.abort(signal?.reason);
       if (signal?.aborted) stop();
       signal?.addEventListener("abort", stop, { once: true });
-      const attempt = open(options, life.signal);
+      const share = createMemoryShare(budget);
+      const attempt = open(options, share, life.signal);
       const own = { id: options.id, life, ended: attempt.then(ignore, ignore) };
       loading.add(own);
       try {
@@ -191,10 +149,10 @@ export function createLoadedModels({ openHost, ...parts }: ModelsOptions): Loade
           session.dispose();
           throw error;
         }
-        const entry = createEntry(session, options, life);
-        entries.set(entry.id, entry);
-        watch(session);
-        return entry;
+        return list(session, options, share, life);
+      } catch (error) {
+        share.giveBack();
+        throw error;
       } finally {
         loading.delete(own);
         signal?.removeEventListener("abort", stop);
@@ -203,13 +161,11 @@ export function createLoadedModels({ openHost, ...parts }: ModelsOptions): Loade
     async unload(id) {
       await close(find(id), unloaded(id));
     },
-    find,
-    list: () => [...entries.values()],
-    lost: (session, error) => dropHost(hostOf.get(session)!, error),
+    find: (id) => find(id).entry,
+    list: () => [...listed.values()].map(({ entry }) => entry),
     async dispose(error) {
       for (const { life } of loading) life.abort();
-      for (const { current } of entries.values()) if (current) parts.scheduler.stop(current.runtime, error);
-      for (const entry of [...entries.values()]) void close(entry, error);
+      for (const model of [...listed.values()]) void close(model, error);
       await Promise.all([...closing, ...[...loading].map(({ ended }) => ended)]);
       const hosting = opened;
       opened = undefined;
@@ -217,20 +173,16 @@ export function createLoadedModels({ openHost, ...parts }: ModelsOptions): Loade
     },
   };
 
-  function find(id: string): Entry {
-    const entry = entries.get(id);
-    if (entry) return entry;
-    const names = [...entries.keys()].map((name) => `'${name}'`).join(", ");
+  function find(id: string): Listed {
+    const found = listed.get(id);
+    if (found) return found;
+    const names = [...listed.keys()].map((name) => `'${name}'`).join(", ");
     throw new EngineError(
       "model_not_found",
       `The model '${shown(id)}' is not loaded. ${names === "" ? "No model is." : `Loaded: ${names}.`}`,
       { param: "model" },
     );
   }
-}
-
-function unloaded(id: string): EngineError<"model_not_loaded"> {
-  return new EngineError("model_not_loaded", `The model '${id}' was unloaded while this call was running.`);
 }
 
 function ignore(): void {}

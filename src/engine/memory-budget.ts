@@ -28,3 +28,27 @@ export function createMemoryBudget(totalBytes: number): MemoryBudget {
     },
   };
 }
+
+/** One model's part of the budget: as much as its first plan takes, and kept for it while it is loaded anew. */
+export interface MemoryShare {
+  /** What a plan may take. A model that names no context takes at most half of what is left, so that another one can come. */
+  availableBytes(contextLength: number | undefined): number;
+  /** At most what is available. */
+  take(bytes: number): void;
+  giveBack(): void;
+}
+
+export function createMemoryShare(budget: MemoryBudget): MemoryShare {
+  let taken: { readonly bytes: number; giveBack(): void } | undefined;
+  return {
+    availableBytes: (contextLength) =>
+      taken?.bytes ?? (contextLength === undefined ? Math.floor(budget.freeBytes / 2) : budget.freeBytes),
+    take(bytes) {
+      taken ??= { bytes, giveBack: budget.take(bytes) };
+    },
+    giveBack() {
+      taken?.giveBack();
+      taken = undefined;
+    },
+  };
+}

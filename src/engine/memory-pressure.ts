@@ -1,5 +1,6 @@
 // When pages run out: who gives its own away, and who gets to try again once some are free. What a lane gives away it is fed
 // again later, from the ids that it keeps.
+import type { Runtime } from "../runtime/runtime.ts";
 import { cutTo, type NextRow, type Track } from "./lane.ts";
 import { byTier } from "./tiers.ts";
 
@@ -8,18 +9,22 @@ import { byTier } from "./tiers.ts";
  * are asked last.
  * @returns who yielded; undefined when nobody is left to: what is lacking will not come free
  */
-export async function makeRoom(tracks: Iterable<Track>, rows: readonly NextRow[]): Promise<Track | undefined> {
+export async function makeRoom(
+  tracks: Iterable<Track>,
+  rows: readonly NextRow[],
+  runtime: Runtime,
+): Promise<Track | undefined> {
   const inStep = (track: Track) => rows.some((row) => row.track === track);
   const uses = (track: Track) => !track.suspended && (track.held > 0 || inStep(track));
   const order = [...tracks].sort(byReadinessToYield);
   const victim = order.find((track) => uses(track) && (track.held > track.shared || track.parked || inStep(track)));
   if (victim && order.some((track) => track !== victim && uses(track))) {
     victim.suspended = true;
-    await cutTo(victim, victim.parked ? 0 : victim.shared);
+    await cutTo(victim, victim.parked ? 0 : victim.shared, runtime);
     return victim;
   }
   const sharer = order.find(({ suspended, held }) => suspended && held > 0);
-  if (sharer) await cutTo(sharer, 0);
+  if (sharer) await cutTo(sharer, 0, runtime);
   return sharer;
 }
 

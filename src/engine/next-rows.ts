@@ -1,4 +1,5 @@
 // Which lanes have the next step of their model, and with what.
+import { invariant } from "../base/invariant.ts";
 import type { Row, StepBatch } from "../runtime/runtime.ts";
 import { type NextRow, nextRow, type Track } from "./lane.ts";
 import { byTier } from "./tiers.ts";
@@ -61,7 +62,12 @@ export function withoutDrafts(rows: readonly NextRow[]): NextRow[] | undefined {
 
 /** As the runtime takes it. */
 export function rowOf({ track, ids, stage, last, draft }: NextRow): Row {
+  invariant(track.home, "a lane in a step has a sequence");
   const all = (stage === "prefill" && track.onLogits !== undefined) || draft.length > 0;
   const want = all || last ? ({ logits: true, at: all ? "all" : "last" } as const) : "none";
-  return { sequence: track.sequence, input: { ids: draft.length > 0 ? [...Array.from(ids), ...draft] : ids }, want };
+  return {
+    sequence: track.home.sequence,
+    input: { ids: draft.length > 0 ? [...Array.from(ids), ...draft] : ids },
+    want,
+  };
 }

@@ -9,6 +9,8 @@ export interface MemoryWish {
   readonly contextLength?: number | undefined;
   /** For keys, values and scratch together. */
   readonly availableBytes: number;
+  /** Tokens of a prompt in one step; absent: what suits the adapter. */
+  readonly prefillRows?: number;
 }
 
 /** A runtime that would fit. */

@@ -3,7 +3,8 @@
 import { throwIfAborted } from "../base/errors.ts";
 import { nextTask } from "../base/event-loop.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { createDesk, type Desk, type LaneRequest, type Lanes, type Stall } from "./desk.ts";
+import { createDesk, type Desk, type DeskEvents } from "./desk.ts";
+import type { LaneRequest, Lanes } from "./lanes.ts";
 import { byTier } from "./tiers.ts";
 
 export interface Scheduler {
@@ -12,18 +13,26 @@ export interface Scheduler {
    * @throws EngineError `aborted`, or what `stop` was called with
    */
   admit(runtime: Runtime, request: LaneRequest, signal: AbortSignal): Promise<Lanes>;
+  /**
+   * The runtime is lost: its requests wait, those to come with them, and `ask` is called whenever one of them needs another
+   * runtime to go on. One that has lost three without a token between ends with `device_lost`.
+   */
+  suspend(runtime: Runtime, ask: () => void): void;
+  /** The requests of `lost` go on with `next`, which is fed again what that held; it has to compute the same bits. */
+  renew(lost: Runtime, next: Runtime): void;
   /** Ends every request of a runtime, waiting or running, and refuses later ones, with `error`. */
   stop(runtime: Runtime, error: unknown): void;
 }
 
-export function createScheduler(onStall: (stall: Stall) => void = () => {}): Scheduler {
+export function createScheduler({ onStall, onLost }: Pick<DeskEvents, "onStall" | "onLost">): Scheduler {
+  /** A desk outlives its runtime. */
   const desks = new WeakMap<Runtime, Desk>();
   /** Those that have lanes. */
   const busy = new Set<Desk>();
   let running = false;
 
   function deskOf(runtime: Runtime): Desk {
-    const desk = desks.get(runtime) ?? createDesk(runtime, { onStall, onWork: (self) => void run(self) });
+    const desk = desks.get(runtime) ?? createDesk(runtime, { onStall, onLost, onWork: (self) => void run(self) });
     desks.set(runtime, desk);
     return desk;
   }
@@ -54,6 +63,14 @@ export function createScheduler(onStall: (stall: Stall) => void = () => {}): Sch
     async admit(runtime, request, signal) {
       throwIfAborted(signal);
       return deskOf(runtime).admit(request, signal);
+    },
+    suspend(runtime, ask) {
+      deskOf(runtime).suspend(ask);
+    },
+    renew(lost, next) {
+      const desk = deskOf(lost);
+      desks.set(next, desk);
+      desk.renew(next);
     },
     stop(runtime, error) {
       deskOf(runtime).stop(error);

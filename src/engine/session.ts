@@ -7,7 +7,7 @@ import { readModel } from "../gguf/model-file.ts";
 import { specOf } from "../model/architectures/index.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { MemoryBudget } from "./memory-budget.ts";
+import type { MemoryShare } from "./memory-budget.ts";
 import { type ModelInfo, modelInfo } from "./model-info.ts";
 import type { OpenModel } from "./model-opener.ts";
 import { createProgress, type ProgressEvent } from "./progress.ts";
@@ -23,10 +23,11 @@ export interface SessionOptions {
   readonly onProgress?: (event: ProgressEvent) => void;
 }
 
-/** What all models of an engine share. */
+/** What a model has of its engine. */
 export interface EngineParts {
   readonly host: RuntimeHost;
-  readonly budget: MemoryBudget;
+  /** Its owner gives it back. */
+  readonly share: MemoryShare;
   readonly scheduler: Scheduler;
   /** What one user's prompts have computed is not for others: told apart by `safety_identifier`, or `user`. */
   readonly isolateUsers: boolean;
@@ -50,7 +51,7 @@ export interface Session {
  */
 export async function openSession(
   options: SessionOptions,
-  { host, budget, scheduler, isolateUsers }: EngineParts,
+  { host, share, scheduler, isolateUsers }: EngineParts,
   signal: AbortSignal,
 ): Promise<Session> {
   const report = createProgress(options.onProgress);
@@ -64,11 +65,8 @@ export async function openSession(
     requireSameVocabulary(tokenizer.vocabSize, spec.vocabSize);
     const template = templateOf(gguf.metadata.string("tokenizer.chat_template"), tokenizer);
     const { contextLength } = options;
-    // A model that names no context takes at most half of what is left, so that another one can come.
-    const availableBytes = contextLength === undefined ? Math.floor(budget.freeBytes / 2) : budget.freeBytes;
-    const plan = host.plan(spec, { contextLength, availableBytes });
-    const giveBack = budget.take(plan.bytes);
-    cleanUp.unshift(giveBack);
+    const plan = host.plan(spec, { contextLength, availableBytes: share.availableBytes(contextLength) });
+    share.take(plan.bytes);
     model.startBody();
     const runtime = await plan.create({
       gguf,
@@ -88,10 +86,7 @@ export async function openSession(
       runtime,
       scheduler,
       isolateUsers,
-      dispose() {
-        runtime.dispose();
-        giveBack();
-      },
+      dispose: () => runtime.dispose(),
     };
   } catch (error) {
     for (const undo of cleanUp) undo();

@@ -50,6 +50,8 @@ export interface MemoryPlan {
 
 export interface KvPlan {
   readonly pageCount: number;
+  /** With fewer there is no room for a context that was asked for, or for a conversation. */
+  readonly leastPages: number;
   /** Bytes of one page in one layer: keys, then values. */
   readonly layerPageBytes: number;
   /** Bytes of one page over all layers. */
@@ -105,11 +107,24 @@ export function planMemory(device: Device, spec: ModelSpec, request: MemoryReque
     contextLength,
     maxSequences,
     maxRows,
-    kv: { pageCount, layerPageBytes, pageBytes },
+    kv: { pageCount, leastPages, layerPageBytes, pageBytes },
     step,
     scratch,
     bytes: pageCount * pageBytes + sum(scratch),
   };
+}
+
+/** A plan with half the pages, for a device that has no room for all; undefined when `plan` has the fewest that there may be. */
+export function shrinkMemory(device: Device, spec: ModelSpec, plan: MemoryPlan): MemoryPlan | undefined {
+  const { kv, maxRows, maxSequences, contextLength, bytes } = plan;
+  const pages = Math.max(Math.floor(kv.pageCount / 2), kv.leastPages);
+  if (pages >= kv.pageCount) return undefined;
+  return planMemory(device, spec, {
+    contextLength: Math.min(contextLength, pages * PAGE_LENGTH),
+    prefillRows: maxRows.prefill,
+    maxSequences,
+    availableBytes: bytes - (kv.pageCount - pages) * kv.pageBytes,
+  });
 }
 
 interface Sizes {

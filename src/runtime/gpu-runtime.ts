@@ -4,23 +4,16 @@ import { allEnded } from "../base/all-ended.ts";
 import { EngineError, throwIfAborted } from "../base/errors.ts";
 import type { Gguf } from "../gguf/gguf.ts";
 import type { Device } from "../gpu/device.ts";
-import { createReadback, type PendingRead, type Readback } from "../gpu/readback.ts";
+import type { PendingRead, Readback } from "../gpu/readback.ts";
 import { record } from "../gpu/recorder.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
 import { buildGraph } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import { allocateWeights } from "../model/weights.ts";
+import { allocateMemory } from "./gpu-allocation.ts";
 import { type CompiledGraph, compileGraph } from "./gpu-graph.ts";
-import {
-  KV_FORMAT,
-  type KvPlan,
-  LOGIT_ROWS,
-  type MemoryPlan,
-  type MemoryRequest,
-  planMemory,
-  READS_IN_FLIGHT,
-} from "./gpu-memory.ts";
-import { allocateState, type GpuState } from "./gpu-state.ts";
+import { KV_FORMAT, type KvPlan, LOGIT_ROWS, type MemoryPlan, type MemoryRequest, planMemory } from "./gpu-memory.ts";
+import type { GpuState } from "./gpu-state.ts";
 import { createKvPages, type PageCopy } from "./kv-pages.ts";
 import { createLoadProgress, type LoadProgress, type LoadTimes } from "./load-progress.ts";
 import type { Runtime, RuntimeInfo, SequenceId, StepBatch, StepId, StepResult } from "./runtime.ts";
@@ -38,15 +31,14 @@ export interface GpuRuntimeOptions extends MemoryRequest {
 }
 
 /**
- * Loads the weights and compiles every operation.
+ * Loads the weights and compiles every operation. Where the device has no room for all pages that were planned, it takes half.
  * @throws EngineError `out_of_memory`, `device_lost`, `aborted`, `unsupported_format`, and what the model's source throws
  */
 export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runtime> {
   const { device, model, spec, onProgress, signal } = options;
   throwIfAborted(signal);
   const start = performance.now();
-  const memory = options.memory ?? planMemory(device, spec, options);
-  const { maxRows, maxSequences, contextLength } = memory;
+  const planned = options.memory ?? planMemory(device, spec, options);
   const graphs = [buildGraph(spec, "prefill"), buildGraph(spec, "decode")] as const;
   const cleanups: (() => void)[] = [];
   const release = () => {
@@ -56,10 +48,9 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
   try {
     const weights = await allocateWeights(device, model, graphs);
     cleanups.push(weights.free);
-    const state = await allocateState(device, spec, memory);
-    cleanups.push(state.free);
-    const readback = await createReadback(device, memory.scratch.readback, READS_IN_FLIGHT);
-    cleanups.push(readback.dispose);
+    const { state, readback, free } = await allocateMemory(device, spec, planned);
+    cleanups.push(free);
+    const { maxRows, maxSequences, contextLength, kv } = state.memory;
 
     const opCount = graphs.reduce((sum, { ops }) => sum + ops.length, 0);
     const progress = createLoadProgress({ bytes: weights.fileBytes, operations: opCount }, onProgress);
@@ -99,7 +90,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
         kv: KV_FORMAT,
       },
     };
-    const runtime = assemble(device, info, memory.kv, { state, readback, stages, release });
+    const runtime = assemble(device, info, kv, { state, readback, stages, release });
     options.onLoaded?.({ ...times, compileMs, readyMs: performance.now() - start });
     return runtime;
   } catch (error) {

@@ -1,9 +1,9 @@
 // What the page and the engine's worker say to each other: the calls, and the events that come back on a port.
 import type { ModelList } from "../api/types.ts";
 import type { Speculation } from "../engine/answer.ts";
-import type { Stall } from "../engine/desk.ts";
 import type { ModelInfo } from "../engine/model-info.ts";
 import type { ProgressEvent } from "../engine/progress.ts";
+import type { Stall } from "../engine/stall.ts";
 import type { RequestStats } from "../engine/stats.ts";
 import type { ModelFile } from "./model-files.ts";
 

@@ -175,41 +175,6 @@ test("NaN logits are a numeric_fault, and no token comes of them", async () => {
   expect(runtime.openCount).toBe(0);
 });
 
-test("a lost device rejects running, queued and parked calls, and the next call finds the model loaded anew", async () => {
-  const never = new Promise<void>(() => {});
-  const { engine, runtimes } = await openScripted([
-    { ...ENDLESS, beforeStep: (step) => (step === 200 ? never : undefined) },
-    { reply: "again" },
-  ]);
-  const parked = await engine.chat.completions.create(STREAM);
-  await turns(100);
-  const running = engine.chat.completions.create(BASE);
-  const queued = engine.chat.completions.create(BASE);
-  const ends = Promise.allSettled([running, queued]);
-  await turns(200);
-  runtimes[0]!.lose();
-  for (const end of await ends) expect(end).toMatchObject({ status: "rejected", reason: { code: "device_lost" } });
-  const read = async () => {
-    for await (const _ of parked);
-  };
-  await expect(read()).rejects.toMatchObject({ code: "device_lost" });
-  expect(runtimes[0]!.disposed).toBe(true);
-  expect(runtimes[0]!.openCount).toBe(0);
-  const answers = await Promise.all([engine.chat.completions.create(BASE), engine.chat.completions.create(BASE)]);
-  expect(answers.map(({ choices }) => choices[0]?.message.content)).toEqual(["again", "again"]);
-  expect(runtimes.length).toBe(2);
-});
-
-test("a step that finds the device lost has the same end", async () => {
-  const beforeStep = () => {
-    throw new EngineError("device_lost", "gone");
-  };
-  const { engine, runtimes } = await openScripted([{ beforeStep }, {}]);
-  await expect(engine.chat.completions.create(BASE)).rejects.toMatchObject({ code: "device_lost" });
-  expect((await engine.chat.completions.create(BASE)).choices[0]?.message.content).toBe("Hello");
-  expect(runtimes.map(({ disposed }) => disposed)).toEqual([true, false]);
-});
-
 test("dispose rejects what runs with disposed, frees everything, and every later call", async () => {
   const { engine, runtime } = await openScripted(ENDLESS);
   const running = engine.chat.completions.create(BASE);

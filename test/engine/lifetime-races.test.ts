@@ -1,6 +1,5 @@
 // A loss, an unload or the engine's own end in the moment in which something else is half done.
 import { describe, expect, test } from "vitest";
-import { EngineError } from "../../src/base/errors.ts";
 import type { OpenModel } from "../../src/engine/model-opener.ts";
 import { BASE, gate, OPEN, openWith, turns } from "./changed-runtime.ts";
 
@@ -33,32 +32,6 @@ describe("the device is lost", () => {
     await turns(2);
     await engine.chat.completions.create(BASE);
     expect(hosts.map(({ disposed }) => disposed)).toEqual([true, false]);
-  });
-
-  test("in any moment of a request's way in: it ends as lost, not as disposed", async () => {
-    for (let moment = 0; moment < 40; moment++) {
-      const { engine, runtimes } = await openWith((runtime) => {
-        const check = () => {
-          if (runtime.disposed) throw new EngineError("disposed", "The runtime was disposed of.");
-        };
-        return {
-          open() {
-            check();
-            return runtime.open();
-          },
-          async fork(sequence) {
-            check();
-            return runtime.fork(sequence);
-          },
-        };
-      });
-      await engine.load({ id: "tiny", openModel: OPEN });
-      const call = engine.chat.completions.create({ ...BASE, n: 4, max_tokens: 100 });
-      const refused = expect(call, `after ${moment} microtasks`).rejects.toMatchObject({ code: "device_lost" });
-      for (let passed = 0; passed < moment; passed++) await Promise.resolve();
-      runtimes[0]!.lose();
-      await refused;
-    }
   });
 });
 

@@ -1,104 +1,52 @@
-// The same request and seed give the same tokens and the same logprobs, to the bit: streamed or not, fresh or after other
-// requests, alone or beside others, whatever the prompt was cut into.
+// The same request and seed give the same tokens and the same logprobs, to the bit: the matrix of `npm run determinism`, on a
+// tiny model, and choices beside choices.
 import { expect, test } from "vitest";
-import type { ChatCompletionChunk, ChatCompletionTokenLogprob } from "../../src/api/types.ts";
-import { type Engine, openEngine } from "../../src/engine/engine.ts";
+import { openEngine } from "../../src/engine/engine.ts";
+import { gpuHost } from "../../src/engine/gpu-host.ts";
 import { modelAtHand } from "../../src/engine/model-opener.ts";
-import type { RuntimePlan } from "../../src/engine/runtime-host.ts";
-import { openDevice } from "../../src/gpu/device.ts";
-import { planMemory } from "../../src/runtime/gpu-memory.ts";
-import { createGpuRuntime } from "../../src/runtime/gpu-runtime.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
+import { describeCombination, runMatrix } from "../endurance/determinism.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
-import { describeAdapters, type TestAdapter } from "./adapters.ts";
+import { describeAdapters } from "./adapters.ts";
 
 const MODEL = tinyModel({ tokenizer: true, format: "Q4_0", contextLength: 512, seed: 7 });
+const OPEN = modelAtHand({ files: [memorySource(MODEL)] });
 const SEEDS = [1, 2, -3, "9223372036854775807"];
 /** Short, around a segment's and a page's length, and over several. */
-const PROMPTS = ["Hi", "the sea", "x".repeat(40), "y".repeat(110), "z".repeat(230), "w".repeat(300)];
-const TOKENS = 10;
-
-const asking = (prompt: string, seed: number | string) => ({
-  model: "tiny",
-  messages: [{ role: "user" as const, content: prompt }],
-  seed,
-  max_tokens: TOKENS,
-  ignore_eos: true,
-  logprobs: true,
-  top_logprobs: 3,
-  return_token_ids: true,
-});
-
-async function open(adapter: TestAdapter, prefillRows: number): Promise<Engine> {
-  const gpu = await adapter.gpu();
-  return openEngine({
-    id: "tiny",
-    openModel: modelAtHand({ files: [memorySource(MODEL)] }),
-    async openHost() {
-      const device = await openDevice(gpu);
-      return {
-        adapter: adapter.name,
-        features: [],
-        plan(spec, wish) {
-          const memory = planMemory(device, spec, { ...wish, prefillRows });
-          const create: RuntimePlan["create"] = ({ gguf, ...load }) =>
-            createGpuRuntime({ device, model: gguf, spec, memory, ...load });
-          return { bytes: memory.bytes, create };
-        },
-        dispose: () => device.dispose(),
-      };
-    },
-  });
-}
-
-interface Outcome {
-  readonly ids: readonly number[];
-  readonly entries: readonly ChatCompletionTokenLogprob[];
-}
-
-async function plain(engine: Engine, prompt: string, seed: number | string): Promise<Outcome> {
-  const [choice] = (await engine.chat.completions.create(asking(prompt, seed))).choices;
-  return { ids: choice!.token_ids!, entries: choice!.logprobs!.content! };
-}
-
-async function streamed(engine: Engine, prompt: string, seed: number | string): Promise<Outcome> {
-  const chunks: ChatCompletionChunk[] = [];
-  const stream = await engine.chat.completions.create({ ...asking(prompt, seed), stream: true });
-  for await (const chunk of stream) chunks.push(chunk);
-  const choices = chunks.flatMap((chunk) => chunk.choices);
-  return {
-    ids: choices.flatMap(({ token_ids }) => token_ids ?? []),
-    entries: choices.flatMap(({ logprobs }) => logprobs?.content ?? []),
-  };
-}
+const LENGTHS = [1, 2, 7, 20, 40, 45, 46, 64, 110, 180, 230, 300];
 
 describeAdapters("determinism", (adapter) => {
-  test("6 prompts x 4 seeds, streamed or not, fresh or not, in segments of 64 or 256, alone or together: no bit differs", async () => {
-    const cases = PROMPTS.flatMap((prompt) => SEEDS.map((seed) => [prompt, seed] as const));
-    const expected: Outcome[] = [];
-    const [small, large] = [await open(adapter, 64), await open(adapter, 256)];
-    for (const [prompt, seed] of cases) expected.push(await plain(large, prompt, seed));
-    expect(expected.every(({ ids }) => ids.length === TOKENS)).toBe(true);
-    const texts = expected.slice(0, SEEDS.length).map(({ ids }) => ids.join());
-    expect(new Set(texts).size).toBe(SEEDS.length);
-
-    for (const engine of [small, large]) {
-      const together = await Promise.all(
-        cases.map(([prompt, seed], index) => (index % 2 ? plain : streamed)(engine, prompt, seed)),
-      );
-      expect(together).toEqual(expected);
-      for (const [index, [prompt, seed]] of [...cases.entries()].reverse()) {
-        expect(await streamed(engine, prompt, seed)).toEqual(expected[index]);
-      }
+  test("12 prompts x 4 seeds, streamed or not, cold or warm, in segments of 64 or 256, alone or with 3 others, guessed ahead or not: no bit differs", async () => {
+    const prompts = LENGTHS.map((length, index) => "abcdefghijkl"[index]!.repeat(length));
+    const { rows, distinctAnswers } = await runMatrix({
+      gpu: await adapter.gpu(),
+      openModel: OPEN,
+      prompts,
+      seeds: SEEDS,
+      tokens: 6,
+      oneIn: 8,
+    });
+    expect(distinctAnswers).toBe(prompts.length * SEEDS.length);
+    for (const { combination, guessed, ...found } of rows) {
+      const name = describeCombination(combination);
+      expect(found, name).toEqual({ answers: 6, ids: 0, logprobBits: 0, wrongCache: 0 });
+      expect(guessed > 0, name).toBe(combination.speculation === "on");
     }
-    const fresh = await open(adapter, 64);
-    expect(await streamed(fresh, ...cases.at(-1)!)).toEqual(expected.at(-1));
-    for (const engine of [small, large, fresh]) await engine.dispose();
+    expect(rows.length).toBe(32);
   });
 
   test("choice 0 is the same whatever n is, beside others or not, and choices differ", async () => {
-    const engine = await open(adapter, 64);
-    const request = asking("the sea", 5);
+    const engine = await openEngine({ id: "tiny", openModel: OPEN, openHost: gpuHost(await adapter.gpu()) });
+    const request = {
+      model: "tiny",
+      messages: [{ role: "user" as const, content: "the sea" }],
+      seed: 5,
+      max_tokens: 10,
+      ignore_eos: true,
+      logprobs: true,
+      top_logprobs: 3,
+      return_token_ids: true,
+    };
     const one = await engine.chat.completions.create(request);
     const [twenty, again] = await Promise.all([
       engine.chat.completions.create({ ...request, n: 20 }),

@@ -1,4 +1,4 @@
-// The engine over the GPU: a device that is destroyed in mid-answer, and what the ledger holds after each request.
+// The engine over the GPU: what the ledger holds after each request, and answers up to the last position.
 import { expect, test } from "vitest";
 import { openEngine } from "../../src/engine/engine.ts";
 import { gpuHost } from "../../src/engine/gpu-host.ts";
@@ -19,25 +19,6 @@ async function open(adapter: TestAdapter) {
 }
 
 describeAdapters("engine", (adapter) => {
-  test("a device destroyed in mid-answer rejects every call with device_lost; the next finds the model rebuilt", async () => {
-    const { engine, devices } = await open(adapter);
-    const ask = () => engine.chat.completions.create({ ...BASE, max_tokens: 8 });
-    const before = (await ask()).choices[0]?.message.content;
-    const stream = (await engine.chat.completions.create({ ...BASE, stream: true }))[Symbol.asyncIterator]();
-    const queued = Promise.allSettled([ask()]);
-    await stream.next();
-    await stream.next();
-    devices[0]!.gpu.destroy();
-    const readAll = async () => {
-      while (!(await stream.next()).done);
-    };
-    await expect(readAll()).rejects.toMatchObject({ code: "device_lost" });
-    expect(await queued).toMatchObject([{ status: "rejected", reason: { code: "device_lost" } }]);
-    expect((await ask()).choices[0]?.message.content).toBe(before);
-    expect(devices.length).toBe(2);
-    await engine.dispose();
-  });
-
   test("GPU memory is as after loading when a request has ended, however it did, and 0 after dispose", async () => {
     const { engine, devices } = await open(adapter);
     const ledger = devices[0]!.buffers;

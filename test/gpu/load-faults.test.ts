@@ -1,5 +1,5 @@
 // A load that fails, wherever it does: one typed error, and nothing of it stays on the GPU.
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { EngineError } from "../../src/base/errors.ts";
 import { readModel } from "../../src/gguf/model-file.ts";
 import type { Device } from "../../src/gpu/device.ts";
@@ -131,7 +131,7 @@ describeAdapters("a load that fails", (adapter) => {
     expect(failed).toBeGreaterThan(10); // the header, then every tensor
   });
 
-  test("by its n-th allocation, for every n, is out_of_memory", async () => {
+  test("by its n-th allocation and all after it, for every n, is out_of_memory", async () => {
     const device = await adapter.open();
     const ledger = device.buffers as { create: Device["buffers"]["create"] };
     const create = ledger.create.bind(ledger);
@@ -139,7 +139,7 @@ describeAdapters("a load that fails", (adapter) => {
     for (let failing = 1; ; failing++) {
       let allocations = 0;
       ledger.create = async (request) => {
-        if (++allocations === failing)
+        if (++allocations >= failing)
           throw new EngineError("out_of_memory", "no room", { details: { requestedBytes: 1, heldBytes: 0 } });
         return create(request);
       };
@@ -154,6 +154,57 @@ describeAdapters("a load that fails", (adapter) => {
     }
     expect(failed).toBeGreaterThan(25);
     device.dispose();
+  });
+
+  describe("on a device that refuses buffers above a size", () => {
+    const page = 2 * 2 * 64 * 32 * 2; // as below
+    /** The driver's own word: the ledger learns of it from the error scope. */
+    const refuseAbove = (device: Device, limit: number) => {
+      const refused: number[] = [];
+      const { gpu } = device;
+      const createBuffer = gpu.createBuffer.bind(gpu);
+      const popErrorScope = gpu.popErrorScope.bind(gpu);
+      let exhausted = false;
+      gpu.createBuffer = (descriptor) => {
+        exhausted = descriptor.size > limit;
+        if (exhausted) refused.push(descriptor.size);
+        return createBuffer(exhausted ? { ...descriptor, size: 16 } : descriptor);
+      };
+      let pops = 0;
+      gpu.popErrorScope = async () => {
+        const outer = pops++ % 2 === 1; // scopes are popped in pairs, validation first
+        const refusing = outer && exhausted;
+        const error = await popErrorScope();
+        return refusing ? new GPUOutOfMemoryError("refused") : error;
+      };
+      return refused;
+    };
+
+    test("the pool shrinks to half, and the model runs in the context that was asked for", async () => {
+      const device = await adapter.open();
+      const refused = refuseAbove(device, 40 * page);
+      const runtime = await load(device, { contextLength: 256 }); // 4 pages, of a pool of 68
+      expect(refused).toEqual([68 * page]);
+      expect(runtime.info.contextLength).toBe(256);
+      const row = { sequence: runtime.open(), input: { ids: [1, 2, 3] }, want: { logits: true, at: "last" } } as const;
+      expect((await runtime.step({ stage: "prefill", rows: [row] })).rows[0]!.logits![0]!.every(Number.isFinite)).toBe(
+        true,
+      );
+      runtime.dispose();
+      expectNothingHeld(device);
+      device.dispose();
+    });
+
+    test("half is refused too: out_of_memory, with what was asked for and what is held", async () => {
+      const device = await adapter.open();
+      const refused = refuseAbove(device, 30 * page);
+      const error = await load(device, { contextLength: 256 }).catch((thrown) => thrown);
+      expect(refused).toEqual([68 * page, 34 * page]);
+      expect(error).toMatchObject({ code: "out_of_memory", details: { requestedBytes: 34 * page } });
+      expect(error.details.heldBytes).toBeGreaterThan(0);
+      expectNothingHeld(device);
+      device.dispose();
+    });
   });
 
   test.each(["upload", "compile"])("by a device lost during %s is device_lost", async (phase) => {
