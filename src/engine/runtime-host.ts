@@ -1,7 +1,7 @@
 // What the engine asks of whoever brings the arithmetic: something opened first, on which a runtime is then built per model.
 import type { Gguf } from "../gguf/gguf.ts";
 import type { ModelSpec } from "../model/spec.ts";
-import type { LoadProgress } from "../runtime/gpu-runtime.ts";
+import type { LoadProgress } from "../runtime/load-progress.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 export interface MemoryWish {

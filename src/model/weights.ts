@@ -3,14 +3,15 @@
 import { EngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import type { Gguf, TensorInfo } from "../gguf/gguf.ts";
-import { type OwnedBuffer, USAGE } from "../gpu/buffers.ts";
+import { USAGE } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
 import type { BufferBinding } from "../gpu/kernel.ts";
 import { type QuantFormat, ROW_TILE } from "../quant/format.ts";
 import { formatOf } from "../quant/formats.ts";
 import { planeSizes, repackRows, rowBytes } from "../quant/repack.ts";
 import type { Graph } from "./graph.ts";
-import type { MatrixRef, VectorRef } from "./spec.ts";
+import type { MatrixRef } from "./spec.ts";
+import { allocateVectors, type Vectors } from "./vectors.ts";
 
 /** Consecutive rows of a matrix within one binding. */
 export interface MatrixPart {
@@ -33,16 +34,25 @@ export interface Matrix {
 export interface Weights {
   /** The stack of these matrices; several matrices, in order, where their rows do not fill whole tiles. */
   matrices(refs: readonly MatrixRef[]): readonly Matrix[];
-  /** Norms, biases and factors as f32 in host memory; there once `stream` has resolved. */
-  vector(ref: VectorRef): Float32Array<ArrayBuffer>;
+  readonly vectors: Vectors;
   /** Bytes of the file that `stream` reads. */
   readonly fileBytes: number;
   /**
    * Fills everything, in the order of the file. `onProgress` gets the file bytes that are on the GPU.
    * @throws EngineError `aborted`, `device_lost`, and what the source throws
    */
-  stream(onProgress: (bytes: number) => void, signal?: AbortSignal): Promise<void>;
+  stream(onProgress: (bytes: number) => void, signal?: AbortSignal): Promise<StreamTimes>;
   free(): void;
+}
+
+/** Where the time of a stream went, in milliseconds. */
+export interface StreamTimes {
+  /** Waiting for bytes of the file. */
+  readonly readMs: number;
+  /** Repacking them, and handing them to WebGPU, which copies. */
+  readonly repackMs: number;
+  /** Waiting for the GPU to take them. */
+  readonly uploadMs: number;
 }
 
 const READ_BYTES = 4 << 20; // a chunk in flight, one being repacked, its planes: about 16 MiB of heap in all
@@ -58,17 +68,15 @@ interface Placement {
 
 /** Allocates room for all weights of the graphs. @throws EngineError `out_of_memory`, `unsupported_format`, `device_lost` */
 export async function allocateWeights(device: Device, gguf: Gguf, graphs: readonly Graph[]): Promise<Weights> {
-  const { stacks, vectors } = weightsOf(graphs);
-  const owned: OwnedBuffer[] = [];
+  const owned: { free(): void }[] = [];
   const matrices = new Map<string, readonly Matrix[]>();
   const placements = new Map<string, Placement>();
-  const hostVectors = new Map<string, Float32Array<ArrayBuffer>>();
   const free = () => {
-    for (const buffer of owned) buffer.free();
+    for (const each of owned) each.free();
   };
 
-  try {
-    for (const [key, refs] of stacks) {
+  const allocate = async (): Promise<Vectors> => {
+    for (const [key, refs] of stacksOf(graphs)) {
       const groups = stackable(refs) ? [refs] : refs.map((ref) => [ref]);
       const made: Matrix[] = [];
       for (const group of groups) {
@@ -83,78 +91,72 @@ export async function allocateWeights(device: Device, gguf: Gguf, graphs: readon
       }
       matrices.set(key, made);
     }
-  } catch (error) {
+    const vectors = await allocateVectors(device, graphs);
+    owned.push(vectors);
+    return vectors;
+  };
+  const vectors = await allocate().catch((error) => {
     free();
     throw error;
-  }
+  });
 
-  const wanted = [...placements.keys(), ...vectors.keys()].map((name) => gguf.tensors.get(name)!);
+  const wanted = [...placements.keys(), ...vectors.names].map((name) => gguf.tensors.get(name)!);
   const inFileOrder = wanted.sort((a, b) => a.file - b.file || a.offset - b.offset);
 
   return {
     matrices: (refs) => matrices.get(stackKey(refs))!,
-    vector(ref) {
-      const values = hostVectors.get(ref.tensor);
-      invariant(values, `${ref.tensor} is asked for before it was read`);
-      return values;
-    },
+    vectors,
     fileBytes: inFileOrder.reduce((sum, tensor) => sum + tensor.byteLength, 0),
     async stream(onProgress, signal) {
+      const times = { readMs: 0, repackMs: 0, uploadMs: 0 };
+      let last = performance.now();
+      const spent = (name: keyof StreamTimes) => {
+        const now = performance.now();
+        times[name] += now - last;
+        last = now;
+      };
       let done = 0;
       let staged = 0;
       for await (const { tensor, firstRow, rowCount, bytes } of chunks(gguf, inFileOrder, signal)) {
+        spent("readMs");
         device.check();
         const placement = placements.get(tensor.name);
         if (placement) staged += writeRows(device, placement, firstRow, rowCount, bytes);
-        else hostVectors.set(tensor.name, dequantizeVector(tensor, bytes));
+        else vectors.write(tensor, bytes);
+        spent("repackMs");
         if (staged >= STAGED_BYTES) {
           await device.gpu.queue.onSubmittedWorkDone();
           device.check();
           staged = 0;
         }
+        spent("uploadMs");
         done += bytes.length;
         onProgress(done);
       }
+      return times;
     },
     free,
   };
 }
 
-/** Every stack and vector that the ops name, each once. */
-function weightsOf(graphs: readonly Graph[]): {
-  stacks: Map<string, readonly MatrixRef[]>;
-  vectors: Map<string, VectorRef>;
-} {
+/** Every stack of matrices that the ops name, each once. */
+function stacksOf(graphs: readonly Graph[]): ReadonlyMap<string, readonly MatrixRef[]> {
   const stacks = new Map<string, readonly MatrixRef[]>();
-  const vectors = new Map<string, VectorRef>();
   const stack = (refs: readonly MatrixRef[]) => stacks.set(stackKey(refs), refs);
-  const vector = (ref: VectorRef | undefined) => ref && vectors.set(ref.tensor, ref);
   for (const op of graphs.flatMap((graph) => graph.ops)) {
     switch (op.op) {
       case "embed":
-        stack([op.weight]);
-        break;
       case "head":
         stack([op.weight]);
-        vector(op.norm?.weight);
         break;
       case "linear":
         stack(op.weights);
-        op.biases?.forEach(vector);
-        vector(op.norm?.weight);
         break;
       case "gatedLinear":
         stack([op.gate, op.up]);
-        vector(op.norm?.weight);
         break;
       case "norm":
-        vector(op.weight);
-        break;
       case "ropeKv":
-        vector(op.queryNorm);
-        vector(op.keyNorm);
-        vector(op.rope.factors);
-        break;
       case "attention":
       case "gatedActivation":
         break;
@@ -162,7 +164,7 @@ function weightsOf(graphs: readonly Graph[]): {
         op satisfies never;
     }
   }
-  return { stacks, vectors };
+  return stacks;
 }
 
 function stackKey(refs: readonly MatrixRef[]): string {
@@ -178,7 +180,7 @@ function stackable(refs: readonly MatrixRef[]): boolean {
 }
 
 /** One buffer for each part: quants, then extras. Parts are cut so that each plane fits one binding. */
-async function allocateMatrix(device: Device, refs: readonly MatrixRef[], owned: OwnedBuffer[]): Promise<Matrix> {
+async function allocateMatrix(device: Device, refs: readonly MatrixRef[], owned: { free(): void }[]): Promise<Matrix> {
   const { tensor, columns, format: name } = refs[0]!;
   const format = formatOf(name);
   if (!format)
@@ -287,10 +289,4 @@ function writeRows(
     written += quants.byteLength + extras.byteLength;
   }
   return written;
-}
-
-function dequantizeVector(tensor: TensorInfo, bytes: Uint8Array): Float32Array<ArrayBuffer> {
-  const values = new Float32Array(tensor.shape[0]!);
-  formatOf(tensor.format)!.dequantize(bytes, values);
-  return values;
 }

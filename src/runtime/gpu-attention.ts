@@ -12,14 +12,13 @@ import type { Compiler, Operations, StepSize } from "./gpu-compiler.ts";
 export async function ropeKvOperation(compiler: Compiler, op: RopeKvOp): Promise<Operation<StepSize>> {
   const { headCount, kvHeadCount, headDim, widths } = compiler.graph;
   const { state, weights } = compiler;
-  const norm = (ref: VectorRef | undefined) =>
-    ref ? compiler.vector(ref.tensor, weights.vector(ref)) : Promise.resolve<BufferBinding>(state.ropeTable);
+  const norm = (ref: VectorRef | undefined): BufferBinding => (ref ? weights.vectors.gain(ref) : state.ropeTable);
   return compiler.prepare(ropeKv, {
     label: `rope of layer ${op.layer}`,
     buffers: {
       qkv: compiler.slot(op.input),
-      queryNorm: await norm(op.queryNorm),
-      keyNorm: await norm(op.keyNorm),
+      queryNorm: norm(op.queryNorm),
+      keyNorm: norm(op.keyNorm),
       table: state.ropeTable,
       rows: state.step.rows,
       pages: state.step.pages,

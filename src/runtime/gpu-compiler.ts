@@ -23,8 +23,6 @@ export interface Compiler {
   /** How this adapter's mat-vec kernels are built. */
   readonly variant: MatVecVariant;
   slot(name: Slot): BufferBinding;
-  /** A small buffer of its own, freed with the graph. */
-  vector(label: string, values: Float32Array<ArrayBuffer>): Promise<BufferBinding>;
   /** What is made beside the steps once it is first asked for, and there as soon as it is made. Failing leaves it absent. */
   later<Made>(make: () => Promise<Made>): () => Made | undefined;
   prepare<

@@ -1,7 +1,6 @@
 // Graph -> prepared operations: each op becomes one or more dispatches with their buffers bound, made once at load.
 import { allEnded } from "../base/all-ended.ts";
 import { invariant } from "../base/invariant.ts";
-import { USAGE } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Dispatch, Operation } from "../gpu/kernel.ts";
 import { prepare } from "../gpu/kernel.ts";
@@ -51,16 +50,6 @@ export async function compileGraph(
     state,
     variant: matVecVariant(device.adapter),
     slot: (name) => ({ buffer: state.slots[name].buffer }),
-    async vector(label, values) {
-      const buffer = await device.buffers.create({
-        label,
-        byteLength: values.byteLength,
-        usage: USAGE.STORAGE | USAGE.COPY_DST,
-      });
-      frees.push(buffer.free);
-      device.buffers.write(buffer, values);
-      return buffer;
-    },
     async prepare(kernel, options) {
       sources.add(kernel.source + (options.prelude ?? "") + JSON.stringify(options.overrides));
       const operation = await prepare(device, kernel, options);
@@ -171,7 +160,7 @@ async function normOperation(compiler: Compiler, op: NormOp): Promise<Operation<
     label: weight.tensor,
     buffers: {
       input: compiler.slot(op.input),
-      weight: await compiler.vector(weight.tensor, compiler.weights.vector(weight)),
+      weight: compiler.weights.vectors.gain(weight),
       output: compiler.slot(op.output),
     },
     params: { width: weight.length, epsilon },

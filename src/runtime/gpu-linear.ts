@@ -1,7 +1,7 @@
 // The ops that read matrices, compiled: embedding, products, the gated feed-forward.
 import { allEnded } from "../base/all-ended.ts";
 import { invariant } from "../base/invariant.ts";
-import type { BufferBinding, Operation } from "../gpu/kernel.ts";
+import type { Operation } from "../gpu/kernel.ts";
 import { embed } from "../kernels/embed.ts";
 import { ACTIVATIONS, gatedActivation } from "../kernels/gated-activation.ts";
 import { matMul, matMulTiles } from "../kernels/mat-mul.ts";
@@ -17,7 +17,7 @@ export async function embedOperations(
   norm: NormSpec | undefined,
 ): Promise<Operations> {
   const { state, weights } = compiler;
-  const gain = norm && (await gainOf(compiler, norm));
+  const gain = norm && weights.vectors.gain(norm.weight);
   return allEnded(
     weights.matrices([weight]).flatMap(({ format, columns, parts }) =>
       parts.map(({ firstRow, rowCount, quants, extras }) =>
@@ -60,9 +60,9 @@ export function partsOf({ weights }: Compiler, { weights: refs }: LinearOp): rea
 
 export async function matMulOperations(compiler: Compiler, op: LinearOp): Promise<Operations> {
   invariant(!op.norm, "mat-mul takes its input as it is");
-  const { state, graph } = compiler;
+  const { state, graph, weights } = compiler;
   const { adapter } = compiler.device;
-  const bias = await biasOf(compiler, op);
+  const bias = weights.vectors.biases(op);
   const lanes = matMulLanes(adapter);
   return allEnded(
     partsOf(compiler, op).map(({ matrix, row, rowCount, quants, extras }) => {
@@ -94,24 +94,6 @@ export async function matMulOperations(compiler: Compiler, op: LinearOp): Promis
         : compiler.prepare(matMulBroadcast, { ...part, prelude: prelude + lanes, overrides: {} });
     }),
   );
-}
-
-/** A norm's weight on the GPU. */
-export function gainOf({ weights, vector }: Compiler, { weight }: NormSpec): Promise<BufferBinding> {
-  return vector(weight.tensor, weights.vector(weight));
-}
-
-/** The biases below each other, zeros where there is none. */
-export async function biasOf({ weights, vector }: Compiler, op: LinearOp): Promise<BufferBinding | undefined> {
-  if (!op.biases) return undefined;
-  const values = new Float32Array(op.weights.reduce((sum, { rows }) => sum + rows, 0));
-  let row = 0;
-  op.weights.forEach(({ rows }, index) => {
-    const bias = op.biases?.[index];
-    if (bias) values.set(weights.vector(bias), row);
-    row += rows;
-  });
-  return vector(`bias of ${op.weights[0]!.tensor}`, values);
 }
 
 export async function activationOperation(compiler: Compiler, op: GatedActivationOp): Promise<Operation<StepSize>> {

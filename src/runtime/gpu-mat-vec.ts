@@ -9,12 +9,12 @@ import { matVecResidual } from "../kernels/mat-vec-residual.ts";
 import type { GatedLinearOp, HeadOp, LinearOp, NormSpec, Slot } from "../model/graph.ts";
 import type { Matrix } from "../model/weights.ts";
 import type { Compiler, Operations } from "./gpu-compiler.ts";
-import { activationOperation, biasOf, gainOf, partsOf } from "./gpu-linear.ts";
+import { activationOperation, partsOf } from "./gpu-linear.ts";
 
 export async function matVecOperations(compiler: Compiler, op: LinearOp, gather = false): Promise<Operations> {
   invariant(!op.residual, "what adds to the residual stream has a kernel of its own");
-  const { state, graph } = compiler;
-  const bias = await biasOf(compiler, op);
+  const { state, graph, weights } = compiler;
+  const bias = weights.vectors.biases(op);
   return allEnded(
     partsOf(compiler, op).map(({ matrix, row, rowCount, quants, extras }) =>
       prepareRows(compiler, matVec, matrix, (overrides) => ({
@@ -52,7 +52,9 @@ export function headOperations(compiler: Compiler, { weight, ...op }: HeadOp): P
 
 /** @param next the norm that reads the residual stream next */
 export async function residualOperations(compiler: Compiler, op: LinearOp, next: NormSpec): Promise<Operations> {
-  const [bias, gain] = await allEnded([biasOf(compiler, op), gainOf(compiler, next)]);
+  const { vectors } = compiler.weights;
+  const bias = vectors.biases(op);
+  const gain = vectors.gain(next.weight);
   return allEnded(
     partsOf(compiler, op).map(({ matrix, row, rowCount, quants, extras }) =>
       prepareRows(compiler, matVecResidual, matrix, (overrides) => ({
@@ -62,7 +64,7 @@ export async function residualOperations(compiler: Compiler, op: LinearOp, next:
           quants,
           extras,
           bias: bias ?? quants,
-          gain: gain!,
+          gain,
           step: compiler.state.step.step,
           residual: compiler.slot(op.output),
           normed: compiler.slot("normed"),

@@ -22,6 +22,7 @@ import {
 } from "./gpu-memory.ts";
 import { allocateState, type GpuState } from "./gpu-state.ts";
 import { createKvPages, type PageCopy } from "./kv-pages.ts";
+import { createLoadProgress, type LoadProgress, type LoadTimes } from "./load-progress.ts";
 import type { Runtime, RuntimeInfo, SequenceId, StepBatch, StepId, StepResult } from "./runtime.ts";
 import { dealLogits, planStep, type StepPlan } from "./step-plan.ts";
 
@@ -32,14 +33,8 @@ export interface GpuRuntimeOptions extends MemoryRequest {
   /** What was planned before; absent: planned now, by the request's own numbers. */
   readonly memory?: MemoryPlan | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  readonly onLoaded?: ((times: LoadTimes) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** Bytes of weights on the GPU; then, counted by the same names, ops compiled. */
-export interface LoadProgress {
-  readonly phase: "upload" | "compile";
-  readonly bytes: number;
-  readonly total: number;
 }
 
 /**
@@ -49,6 +44,7 @@ export interface LoadProgress {
 export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runtime> {
   const { device, model, spec, onProgress, signal } = options;
   throwIfAborted(signal);
+  const start = performance.now();
   const memory = options.memory ?? planMemory(device, spec, options);
   const { maxRows, maxSequences, contextLength } = memory;
   const graphs = [buildGraph(spec, "prefill"), buildGraph(spec, "decode")] as const;
@@ -65,18 +61,28 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
     const readback = await createReadback(device, memory.scratch.readback, READS_IN_FLIGHT);
     cleanups.push(readback.dispose);
 
-    await weights.stream((bytes) => onProgress?.({ phase: "upload", bytes, total: weights.fileBytes }), signal);
-    state.writeRopeTable(spec.rope.factors && weights.vector(spec.rope.factors));
     const opCount = graphs.reduce((sum, { ops }) => sum + ops.length, 0);
-    let compiledOps = 0;
-    const onCompiled = () => onProgress?.({ phase: "compile", bytes: ++compiledOps, total: opCount });
-    const [prefill, decode] = await allEnded(
-      graphs.map(async (graph) => {
-        const compiled = await compileGraph(device, graph, weights, state, onCompiled);
-        cleanups.push(compiled.free);
-        return compiled;
-      }),
-    );
+    const progress = createLoadProgress({ bytes: weights.fileBytes, operations: opCount }, onProgress);
+    const failed = new AbortController();
+    const stopped = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
+    const upload = async () => {
+      const times = await weights.stream(progress.uploaded, stopped);
+      state.writeRopeTable(spec.rope.factors && weights.vectors.factors(spec.rope.factors));
+      return times;
+    };
+    const compile = async () => {
+      const compileStart = performance.now();
+      const compiled = await allEnded(
+        graphs.map(async (graph) => {
+          const compiled = await compileGraph(device, graph, weights, state, progress.compiledOne);
+          cleanups.push(compiled.free);
+          return compiled;
+        }),
+      );
+      return { compiled, compileMs: performance.now() - compileStart };
+    };
+    const [times, { compiled, compileMs }] = await allEnded([upload(), compile()] as const, () => failed.abort());
+    const [prefill, decode] = compiled;
     throwIfAborted(signal);
     const stages = { prefill: prefill!, decode: decode! };
     const info: RuntimeInfo = {
@@ -93,7 +99,9 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
         kv: KV_FORMAT,
       },
     };
-    return assemble(device, info, memory.kv, { state, readback, stages, release });
+    const runtime = assemble(device, info, memory.kv, { state, readback, stages, release });
+    options.onLoaded?.({ ...times, compileMs, readyMs: performance.now() - start });
+    return runtime;
   } catch (error) {
     release();
     throw error;

@@ -179,7 +179,8 @@ function unknownKey(body: Body, random: Random): void {
 
 /** A field with the value that another request has for it: right by itself, perhaps not beside the others. */
 function fieldOfAnother(body: Body, random: Random): void {
-  const other = validRequest(String(body["model"]), random);
+  const model = body["model"];
+  const other = validRequest(typeof model === "string" ? model : "another", random);
   const name = random.pick(Object.keys(other));
   body[name] = other[name];
 }

@@ -5,7 +5,8 @@ import { readModel } from "../../src/gguf/model-file.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import { specOf } from "../../src/model/architectures/index.ts";
 import { planMemory } from "../../src/runtime/gpu-memory.ts";
-import { createGpuRuntime, type GpuRuntimeOptions, type LoadProgress } from "../../src/runtime/gpu-runtime.ts";
+import { createGpuRuntime, type GpuRuntimeOptions } from "../../src/runtime/gpu-runtime.ts";
+import type { LoadProgress, LoadTimes } from "../../src/runtime/load-progress.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { type ByteSource, memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
@@ -28,6 +29,36 @@ function expectNothingHeld(device: Device): void {
   expect(device.buffers.heldBytes % ARENA_BYTES).toBe(0);
   expect(device.buffers.heldBytes).toBeLessThanOrEqual(ARENA_BYTES);
 }
+
+describeAdapters("a load", (adapter) => {
+  test("compiles while bytes come, and tells where its time went", async () => {
+    const device = await adapter.open();
+    const whole = memorySource(MODEL);
+    const model = await readModel({ files: [whole] });
+    const { bindGroups } = device.counters;
+    // Bind groups are made when their pipelines are there: weights are held back until then.
+    const read: ByteSource["read"] = async (...range) => {
+      while (device.counters.bindGroups === bindGroups) await new Promise((resolve) => setTimeout(resolve, 1));
+      return whole.read(...range);
+    };
+    const files = model.files.map((file) => ({ ...file, source: { ...whole, read } }));
+    let times: LoadTimes | undefined;
+    const runtime = await createGpuRuntime({
+      device,
+      model: { ...model, files },
+      spec: specOf(model),
+      onLoaded: (loaded) => {
+        times = loaded;
+      },
+    });
+    const { readMs, repackMs, uploadMs, compileMs, readyMs } = times!;
+    expect(Math.min(readMs, repackMs, uploadMs, compileMs)).toBeGreaterThan(0);
+    expect(readMs + repackMs + uploadMs).toBeLessThanOrEqual(readyMs);
+    expect(compileMs).toBeLessThanOrEqual(readyMs);
+    runtime.dispose();
+    device.dispose();
+  });
+});
 
 describeAdapters("a load that fails", (adapter) => {
   test("progress goes through upload, then compile, each to its end", async () => {
