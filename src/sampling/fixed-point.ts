@@ -86,7 +86,9 @@ function log2Fraction(mantissa: number): number {
 }
 
 /** e^-x at steps of 1/128 and, between them, of 2^-16; Q31. */
-export const COARSE_WEIGHTS = Uint32Array.from({ length: 27 * 128 }, (_, i) => Math.round(exponential(-i / 128) * 2 ** 31));
+export const COARSE_WEIGHTS = Uint32Array.from({ length: 27 * 128 }, (_, i) =>
+  Math.round(exponential(-i / 128) * 2 ** 31),
+);
 export const FINE_WEIGHTS = Uint32Array.from({ length: 512 }, (_, i) => Math.round(exponential(-i / 65536) * 2 ** 31));
 
 /**
