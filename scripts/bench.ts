@@ -1,21 +1,30 @@
-// `npm run bench`: load, prefill and decode on every adapter in Node and in Chromium, beside wllama and llama.cpp on the same
-// file, interleaved; medians. Prints Markdown, or JSON with --json. `--quick` is one short round, `--only TEXT` picks by name.
+// `npm run bench`: load, prefill, decode and requests on every adapter in Node and in Chromium, beside wllama and llama.cpp on
+// the same file, interleaved; medians. Prints Markdown, or JSON with --json. `--quick` is one short round, `--only TEXT` picks by
+// name, `--page` serves a page that measures whichever browser opens it, `--depths 1000` says how deep to decode (4,000 tokens take long to come to on a CPU adapter).
 import { cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { DEFAULT_MODEL } from "../demo/default-model.ts";
 import { childContender } from "../test/bench/child-contender.ts";
-import { type ChromiumBench, openChromiumBench } from "../test/bench/chromium.ts";
-import { type Contender, compare, type RoundPlan, type Skipped } from "../test/bench/contender.ts";
+import { type ChromiumBench, openChromiumBench, startBenchSite } from "../test/bench/chromium.ts";
+import {
+  type Contender,
+  compare,
+  type RoundFigures,
+  type RoundPlan,
+  rivalFigures,
+  type Skipped,
+} from "../test/bench/contender.ts";
 import { serveNodeIngle } from "../test/bench/node-ingle.ts";
 import { installRival } from "../test/bench/rivals.ts";
 import { costTable, describeMachine, type Machine, skippedLines, speedTable } from "../test/bench/table.ts";
 import { openDawn } from "./dawn.ts";
 import { DEFAULT_MODEL_PATH, PROJECT_ROOT } from "./default-model.ts";
 import { fetchModel } from "./fetch-model.ts";
+import { interruptSignal } from "./interrupt.ts";
 
-const FULL: RoundPlan = { prefill: [128, 512], decode: 64 };
-const QUICK: RoundPlan = { prefill: [64], decode: 16 };
+const FULL: RoundPlan = { prefill: [32, 512], decode: 32, depths: [1000, 4000], streams: 4, turn: 1000 };
+const QUICK: RoundPlan = { prefill: [64], decode: 16, depths: [], streams: 2, turn: 128 };
 const ROUNDS = 5;
 
 export async function main(args: string[]): Promise<void> {
@@ -26,12 +35,15 @@ export async function main(args: string[]): Promise<void> {
       quick: { type: "boolean" },
       only: { type: "string" },
       rounds: { type: "string" },
+      depths: { type: "string" },
+      page: { type: "boolean" },
       serve: { type: "string" }, // internal: be the child that measures this adapter
     },
   });
   if (values.serve !== undefined) return serveNodeIngle(values.serve);
 
   await fetchModel();
+  if (values.page) return servePage();
   const say = (line: string) => console.error(line);
   const skipped: Skipped[] = [];
   const attempt = async <T>(name: string, make: () => T | Promise<T>): Promise<T | undefined> => {
@@ -49,13 +61,16 @@ export async function main(args: string[]): Promise<void> {
     const contenders: (Contender | undefined)[] = [];
     for (const adapter of await adaptersInNode()) contenders.push(ingleInNode(adapter));
     if (chromium) contenders.push(chromium.ingle(), chromium.wllama(1), chromium.wllama(cpus().length));
-    contenders.push(await attempt("llama.cpp", llamaCpp));
+    for (const threads of new Set([1, cpus().length]))
+      contenders.push(await attempt("llama.cpp", () => llamaCpp(threads)));
     const chosen = contenders
       .filter((each) => each !== undefined)
       .filter(({ name }) => name.includes(values.only ?? ""));
 
     const rounds = Number(values.rounds ?? (values.quick ? 1 : ROUNDS));
-    const result = await compare(chosen, rounds, values.quick ? QUICK : FULL, say);
+    const depths = values.depths?.split(",").filter((depth) => depth !== "");
+    const plan = { ...(values.quick ? QUICK : FULL), ...(depths && { depths: depths.map(Number) }) };
+    const result = await compare(chosen, rounds, plan, say);
     const machine = describe(chromium?.version);
     const all = [...skipped, ...result.skipped];
     if (values.json) {
@@ -71,6 +86,14 @@ export async function main(args: string[]): Promise<void> {
   }
 }
 
+async function servePage(): Promise<void> {
+  const { url, close } = await startBenchSite();
+  console.log(`The bench is at ${url}  (Ctrl-C stops it)`);
+  const signal = interruptSignal();
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  await close();
+}
+
 /** A real GPU if there is one, and the CPU drivers at hand. */
 async function adaptersInNode(): Promise<string[]> {
   const best = await openDawn().then(
@@ -83,14 +106,14 @@ async function adaptersInNode(): Promise<string[]> {
 
 function ingleInNode(adapter: string): Contender {
   const args = [join(PROJECT_ROOT, "scripts/run.mjs"), "bench", "--serve", adapter];
-  return childContender(`Ingle in Node, ${adapter}`, args, PROJECT_ROOT);
+  return childContender(`Ingle in Node, ${adapter}`, args, PROJECT_ROOT, (round: RoundFigures) => round);
 }
 
-function llamaCpp(): Contender {
+function llamaCpp(threads: number): Contender {
   const folder = installRival("llama.cpp");
-  const threads = cpus().length;
   const script = join(PROJECT_ROOT, "test/bench/llama-cpp.mjs");
-  return childContender("llama.cpp natively", [script, folder, DEFAULT_MODEL_PATH, String(threads)], PROJECT_ROOT);
+  const args = [script, folder, DEFAULT_MODEL_PATH, String(threads)];
+  return childContender("llama.cpp natively", args, PROJECT_ROOT, rivalFigures);
 }
 
 function describe(chromium: string | undefined): Machine {

@@ -1,16 +1,24 @@
-// A contender in a process of its own, asked over IPC: `{ id, command, plan? }` -> `{ id, result }` or `{ id, error }`.
+// A contender in a process of its own, asked over IPC: `{ id, command, plan }` -> `{ id, result }` or `{ id, error }`.
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Contender, LoadFigures, RoundFigures, RoundPlan } from "./contender.ts";
 
 export interface Command {
   readonly id: number;
   readonly command: "open" | "round";
-  readonly plan?: RoundPlan;
+  readonly plan: RoundPlan;
 }
 export type Answer = { readonly id: number } & ({ readonly result: unknown } | { readonly error: string });
 
-/** @param args of Node */
-export function childContender(name: string, args: readonly string[], cwd: string): Contender {
+/**
+ * @param args of Node
+ * @param figures what the child's rounds come to
+ */
+export function childContender<Round>(
+  name: string,
+  args: readonly string[],
+  cwd: string,
+  figures: (round: Round) => RoundFigures,
+): Contender {
   let child: ChildProcess | undefined;
   let nextId = 0;
 
@@ -42,8 +50,8 @@ export function childContender(name: string, args: readonly string[], cwd: strin
 
   return {
     name,
-    open: () => ask({ command: "open" }) as Promise<LoadFigures>,
-    round: (plan) => ask({ command: "round", plan }) as Promise<RoundFigures>,
+    open: (plan) => ask({ command: "open", plan }) as Promise<LoadFigures>,
+    round: async (plan) => figures((await ask({ command: "round", plan })) as Round),
     async close() {
       child?.kill();
       child = undefined;
@@ -53,12 +61,12 @@ export function childContender(name: string, args: readonly string[], cwd: strin
 
 /** The child's side: answers commands until the parent goes away. */
 export function serveContender(contender: {
-  open(): Promise<LoadFigures>;
+  open(plan: RoundPlan): Promise<LoadFigures>;
   round(plan: RoundPlan): Promise<RoundFigures>;
 }): Promise<void> {
   process.on("message", async ({ id, command, plan }: Command) => {
     try {
-      const result = command === "open" ? await contender.open() : await contender.round(plan!);
+      const result = command === "open" ? await contender.open(plan) : await contender.round(plan);
       process.send!({ id, result } satisfies Answer);
     } catch (error) {
       process.send!({ id, error: error instanceof Error ? error.message : String(error) } satisfies Answer);

@@ -23,10 +23,8 @@ export interface ChromiumBench {
   close(): Promise<void>;
 }
 
-/** @throws Error without a Chromium */
-export async function openChromiumBench(): Promise<ChromiumBench> {
-  const executablePath = findBrowser();
-  if (executablePath === undefined) throw new Error("there is no Chromium; npm test installs one where it can");
+/** The site with the bench's page. */
+export async function startBenchSite(): Promise<StaticServer & { readonly folders: Record<string, string> }> {
   await build({
     configFile: false,
     root: join(PROJECT_ROOT, "test/bench/page"),
@@ -34,7 +32,15 @@ export async function openChromiumBench(): Promise<ChromiumBench> {
     build: { outDir: PAGE, emptyOutDir: true, target: "es2022", modulePreload: false },
   });
   const folders: Record<string, string> = { "/": PAGE, "/models/": MODELS_FOLDER };
-  const server: StaticServer = await startStaticServer({ folders, headers: ISOLATION });
+  const server = await startStaticServer({ folders, headers: ISOLATION });
+  return { ...server, folders };
+}
+
+/** @throws Error without a Chromium */
+export async function openChromiumBench(): Promise<ChromiumBench> {
+  const executablePath = findBrowser();
+  if (executablePath === undefined) throw new Error("there is no Chromium; npm test installs one where it can");
+  const server = await startBenchSite();
   const browser: Browser = await chromium.launch({
     executablePath,
     args: [
@@ -50,17 +56,17 @@ export async function openChromiumBench(): Promise<ChromiumBench> {
 
   function contender(
     name: string,
-    open: (page: Page) => Promise<LoadFigures>,
+    open: (page: Page, plan: RoundPlan) => Promise<LoadFigures>,
     round: (page: Page, plan: RoundPlan) => Promise<RoundFigures>,
   ): Contender {
     let page: Page | undefined;
     return {
       name,
-      async open() {
+      async open(plan) {
         page = await browser.newPage();
         await page.goto(server.url);
         await page.waitForFunction(() => globalThis.bench !== undefined);
-        return open(page);
+        return open(page, plan);
       },
       round: (plan) => round(page!, plan),
       close: async () => page?.close(),
@@ -72,15 +78,15 @@ export async function openChromiumBench(): Promise<ChromiumBench> {
     ingle: () =>
       contender(
         "Ingle in Chromium",
-        (page) => page.evaluate(() => globalThis.bench.openIngle()),
+        (page, plan) => page.evaluate((asked) => globalThis.bench.openIngle(asked), plan),
         (page, plan) => page.evaluate((asked) => globalThis.bench.ingleRound(asked), plan),
       ),
     wllama: (threads) =>
       contender(
         `wllama in Chromium, ${threads} ${threads === 1 ? "thread" : "threads"}`,
-        (page) => {
-          folders["/wllama/"] = join(installRival("wllama"), "esm");
-          return page.evaluate((count) => globalThis.bench.openWllama(count), threads);
+        (page, plan) => {
+          server.folders["/wllama/"] = join(installRival("wllama"), "esm");
+          return page.evaluate(([count, asked]) => globalThis.bench.openWllama(count, asked), [threads, plan] as const);
         },
         (page, plan) => page.evaluate((asked) => globalThis.bench.wllamaRound(asked), plan),
       ),

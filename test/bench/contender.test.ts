@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { type Contender, compare, median, medianFigures } from "./contender.ts";
+import { type Contender, compare, FIGURE, median, medianFigures, rivalFigures } from "./contender.ts";
 
-const plan = { prefill: [8], decode: 4 };
+const plan = { prefill: [8], decode: 4, depths: [], streams: 2, turn: 8 };
 const load = { adapter: "none", features: [], loadMs: 1 };
 
 test("the median of an even count lies between the middle two", () => {
@@ -11,11 +11,22 @@ test("the median of an even count lies between the middle two", () => {
 
 test("each figure has its own median", () => {
   const rounds = [
-    { prefill: [{ tokens: 8, perSecond: 10 }], decodePerSecond: 3 },
-    { prefill: [{ tokens: 8, perSecond: 30 }], decodePerSecond: 1 },
-    { prefill: [{ tokens: 8, perSecond: 20 }], decodePerSecond: 2 },
+    { figures: { [FIGURE.prefill(8)]: 10, [FIGURE.decode(0)]: 3 } },
+    { figures: { [FIGURE.prefill(8)]: 30, [FIGURE.decode(0)]: 1 } },
+    { figures: { [FIGURE.prefill(8)]: 20, [FIGURE.decode(0)]: 2 } },
   ];
-  expect(medianFigures(rounds)).toEqual({ prefill: [{ tokens: 8, perSecond: 20 }], decodePerSecond: 2 });
+  expect(medianFigures(rounds)).toEqual({ figures: { "prefill 8, tok/s": 20, "decode at 0, tok/s": 2 } });
+});
+
+test("a rival's figures stand in the rows of ours", () => {
+  expect(rivalFigures({ prefill: { 8: 1 }, firstToken: { 8: 2 }, decode: { 0: 3, 1000: 4 } })).toEqual({
+    figures: {
+      "prefill 8, tok/s": 1,
+      "first token after 8, s": 2,
+      "decode at 0, tok/s": 3,
+      "decode at 1000, tok/s": 4,
+    },
+  });
 });
 
 test("rounds are interleaved, and whoever fails is out with its reason and closed, while the others go on", async () => {
@@ -29,7 +40,7 @@ test("rounds are interleaved, and whoever fails is out with its reason and close
     async round() {
       calls.push(name);
       if (failing === "round") throw new Error("no memory");
-      return { prefill: [{ tokens: 8, perSecond: 1 }], decodePerSecond: 1 };
+      return { figures: { [FIGURE.prefill(8)]: 1 } };
     },
     async close() {
       calls.push(`close ${name}`);

@@ -1,16 +1,24 @@
 // What the bench compares: something that loads the model once and then measures itself, round after round.
 
 export interface RoundPlan {
-  /** Prompt lengths in tokens. */
+  /** Prompt lengths in tokens: of each how fast it is taken in, and when the first token is there. */
   readonly prefill: readonly number[];
-  /** Tokens to generate, one at a time. */
+  /** Tokens that are generated one at a time, at each depth. */
   readonly decode: number;
+  /** Tokens before them. */
+  readonly depths: readonly number[];
+  /** Requests that are answered at the same time, beside one alone. */
+  readonly streams: number;
+  /** Tokens of a chat's first message; an answer and a second message follow. */
+  readonly turn: number;
 }
 
 export interface LoadFigures {
   readonly adapter: string;
   readonly features: readonly string[];
   readonly loadMs: number;
+  /** Only of Ingle, in milliseconds: see LoadTimes. */
+  readonly parts?: Readonly<Record<"readMs" | "repackMs" | "uploadMs" | "compileMs" | "readyMs", number>>;
   /** Over the heap before loading; absent where it cannot be seen. */
   readonly peakHeapBytes?: number;
 }
@@ -28,16 +36,44 @@ export interface TokenCost {
   readonly sampleMs: number;
 }
 
+/** What a round measures, by its row in the table. A contender leaves out what it has not. */
+export const FIGURE = {
+  prefill: (tokens: number) => `prefill ${tokens}, tok/s`,
+  firstToken: (tokens: number) => `first token after ${tokens}, s`,
+  decode: (depth: number) => `decode at ${depth}, tok/s`,
+  streams: (count: number) => `${count} ${count === 1 ? "stream" : "streams"}, tok/s`,
+  firstTurn: (tokens: number) => `first turn of ${tokens}, s`,
+  secondTurn: "second turn, s",
+} as const;
+
 export interface RoundFigures {
-  readonly prefill: { tokens: number; perSecond: number }[];
-  readonly decodePerSecond: number;
+  readonly figures: Readonly<Record<string, number>>;
   /** Only of Ingle. */
   readonly perToken?: TokenCost;
 }
 
+/** What a rival measures of itself: rates per second and times in seconds, by the plan's numbers. */
+export interface RivalRound {
+  readonly prefill: Readonly<Record<number, number>>;
+  readonly firstToken: Readonly<Record<number, number>>;
+  readonly decode: Readonly<Record<number, number>>;
+}
+
+export function rivalFigures({ prefill, firstToken, decode }: RivalRound): RoundFigures {
+  const named = (name: (number: number) => string, values: Readonly<Record<number, number>>) =>
+    Object.entries(values).map(([number, value]) => [name(Number(number)), value]);
+  return {
+    figures: Object.fromEntries([
+      ...named(FIGURE.prefill, prefill),
+      ...named(FIGURE.firstToken, firstToken),
+      ...named(FIGURE.decode, decode),
+    ]),
+  };
+}
+
 export interface Contender {
   readonly name: string;
-  open(): Promise<LoadFigures>;
+  open(plan: RoundPlan): Promise<LoadFigures>;
   round(plan: RoundPlan): Promise<RoundFigures>;
   close(): Promise<void>;
 }
@@ -76,7 +112,7 @@ export async function compare(
   try {
     for (const contender of contenders) {
       say(`loading: ${contender.name}`);
-      await contender.open().then(
+      await contender.open(plan).then(
         (load) => running.push({ contender, load, rounds: [] }),
         (error) => drop(contender, error),
       );
@@ -106,26 +142,16 @@ export async function compare(
 }
 
 export function medianFigures(rounds: readonly RoundFigures[]): RoundFigures {
-  const first = rounds[0]!;
   const costs = rounds.flatMap(({ perToken }) => perToken ?? []);
-  const cost = (name: keyof TokenCost) => median(costs.map((each) => each[name]));
   return {
-    prefill: first.prefill.map(({ tokens }, index) => ({
-      tokens,
-      perSecond: median(rounds.map(({ prefill }) => prefill[index]!.perSecond)),
-    })),
-    decodePerSecond: median(rounds.map(({ decodePerSecond }) => decodePerSecond)),
-    ...(costs.length > 0 && {
-      perToken: {
-        dispatches: cost("dispatches"),
-        passes: cost("passes"),
-        submits: cost("submits"),
-        objects: cost("objects"),
-        recordMs: cost("recordMs"),
-        sampleMs: cost("sampleMs"),
-      },
-    }),
+    figures: medians(rounds.map(({ figures }) => figures)),
+    ...(costs.length > 0 && { perToken: medians(costs) as unknown as TokenCost }),
   };
+}
+
+function medians(rounds: readonly object[]): Record<string, number> {
+  const all = rounds as readonly Readonly<Record<string, number>>[];
+  return Object.fromEntries(Object.keys(all[0]!).map((name) => [name, median(all.map((each) => each[name]!))]));
 }
 
 export function median(values: readonly number[]): number {

@@ -4,35 +4,48 @@ import { pathToFileURL } from "node:url";
 
 const [folder, modelPath, threads] = process.argv.slice(2);
 let sequence;
+/** Tokens before those that are decoded "at 0": something has to come first. */
+const SHALLOW = 8;
+const SPARE_TOKENS = 256;
 
-async function open() {
+async function open(plan) {
   const { getLlama } = await import(pathToFileURL(`${folder}/dist/index.js`));
   const llama = await getLlama({ gpu: false, build: "never", progressLogs: false, maxThreads: Number(threads) });
   const start = performance.now();
   const model = await llama.loadModel({ modelPath });
-  const context = await model.createContext({ contextSize: 1024, batchSize: 512, threads: Number(threads) });
+  const contextSize = Math.max(...plan.prefill, ...plan.depths) + SPARE_TOKENS;
+  const context = await model.createContext({ contextSize, batchSize: 512, threads: Number(threads) });
   const loadMs = performance.now() - start;
   sequence = context.getSequence();
-  await measure({ prefill: [64], decode: 4 });
+  await measure({ prefill: [64], decode: 4, depths: [] });
   return { adapter: `CPU, ${threads} threads`, features: [], loadMs };
 }
 
 async function measure(plan) {
-  const prefill = [];
+  const round = { prefill: {}, firstToken: {}, decode: {} };
   for (const tokens of plan.prefill) {
     await sequence.clearHistory();
     const start = performance.now();
     await sequence.evaluateWithoutGeneratingNewTokens(tokenIds(tokens));
-    prefill.push({ tokens, perSecond: (tokens * 1000) / (performance.now() - start) });
+    round.prefill[tokens] = (tokens * 1000) / (performance.now() - start);
+    round.firstToken[tokens] = (await decode(tokens, 0)).firstToken;
   }
+  for (const depth of [0, ...plan.depths])
+    round.decode[depth] = (await decode(depth || SHALLOW, plan.decode)).perSecond;
+  return round;
+}
+
+/** Seconds to the first token, which comes out of the prompt, and then tokens per second. */
+async function decode(depth, tokens) {
   await sequence.clearHistory();
-  let count = -1; // the first token comes out of the prompt
+  const asked = performance.now();
+  let count = -1;
   let start = 0;
-  for await (const _ of sequence.evaluate(tokenIds(8), { temperature: 0, yieldEogToken: true })) {
+  for await (const _ of sequence.evaluate(tokenIds(depth), { temperature: 0, yieldEogToken: true })) {
     if (count === -1) start = performance.now();
-    if (++count === plan.decode) break;
+    if (++count === tokens) break;
   }
-  return { prefill, decodePerSecond: (count * 1000) / (performance.now() - start) };
+  return { firstToken: (start - asked) / 1000, perSecond: (count * 1000) / (performance.now() - start) };
 }
 
 function tokenIds(count) {
@@ -41,7 +54,7 @@ function tokenIds(count) {
 
 process.on("message", async ({ id, command, plan }) => {
   try {
-    process.send({ id, result: command === "open" ? await open() : await measure(plan) });
+    process.send({ id, result: command === "open" ? await open(plan) : await measure(plan) });
   } catch (error) {
     process.send({ id, error: String(error?.message ?? error) });
   }

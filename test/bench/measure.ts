@@ -1,26 +1,39 @@
-// What is measured of Ingle itself, in Node and in a page alike: load, prefill, decode, and what a decoded token costs.
+// What is measured of Ingle itself, in Node and in a page alike: load, prefill, decode, and what a decoded token costs of its
+// runtime; what callers feel of an engine on that runtime (requests.ts).
 import { readGguf } from "../../src/gguf/gguf.ts";
 import { type AdapterFacts, type Counters, openDevice } from "../../src/gpu/device.ts";
 import { specOf } from "../../src/model/architectures/index.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu-runtime.ts";
+import type { LoadTimes } from "../../src/runtime/load-progress.ts";
 import type { Runtime, SequenceId } from "../../src/runtime/runtime.ts";
 import { compilePlan } from "../../src/sampling/plan.ts";
 import { sample } from "../../src/sampling/sampler.ts";
 import type { ByteSource } from "../../src/storage/byte-source.ts";
-import type { LoadFigures, RoundFigures, RoundPlan, TokenCost } from "./contender.ts";
+import { FIGURE, type LoadFigures, type RoundFigures, type RoundPlan, type TokenCost } from "./contender.ts";
+import { openRequestBench } from "./requests.ts";
 
 export interface Bench {
   readonly load: LoadFigures;
   round(plan: RoundPlan): Promise<RoundFigures>;
-  dispose(): void;
+  dispose(): Promise<void>;
 }
 
-const CONTEXT_LENGTH = 1024;
-const WARM_UP: RoundPlan = { prefill: [64], decode: 4 }; // drivers compile at the first dispatch
+/** Tokens after the deepest prompt: what is decoded there, template and answers of a chat. */
+const SPARE_TOKENS = 256;
+const WARM_UP_PREFILL = 64; // drivers compile at the first dispatch
+const WARM_UP_DECODE = 4;
 const HEAP_INTERVAL_MS = 5;
 
-/** @param heapBytes the JS heap in use, buffers included */
-export async function openBench(gpu: GPU, source: ByteSource, heapBytes: () => number): Promise<Bench> {
+/**
+ * @param plan the rounds that will be asked for
+ * @param heapBytes the JS heap in use, buffers included
+ */
+export async function openBench(
+  gpu: GPU,
+  source: ByteSource,
+  plan: RoundPlan,
+  heapBytes: () => number,
+): Promise<Bench> {
   const idleHeap = heapBytes();
   let peakHeap = idleHeap;
   const watch = setInterval(() => {
@@ -29,7 +42,16 @@ export async function openBench(gpu: GPU, source: ByteSource, heapBytes: () => n
   const start = performance.now();
   const device = await openDevice(gpu);
   const model = await readGguf(source);
-  const runtime = await createGpuRuntime({ device, model, spec: specOf(model), contextLength: CONTEXT_LENGTH });
+  let parts: LoadTimes | undefined;
+  const runtime = await createGpuRuntime({
+    device,
+    model,
+    spec: specOf(model),
+    contextLength: Math.max(...plan.prefill, ...plan.depths, plan.turn) + SPARE_TOKENS,
+    onLoaded: (times) => {
+      parts = times;
+    },
+  });
   const loadMs = performance.now() - start;
   clearInterval(watch);
 
@@ -41,27 +63,55 @@ export async function openBench(gpu: GPU, source: ByteSource, heapBytes: () => n
     submittedAt = performance.now();
   };
 
-  const round = async (plan: RoundPlan): Promise<RoundFigures> => {
-    const prefill: RoundFigures["prefill"] = [];
-    for (const tokens of plan.prefill) prefill.push({ tokens, perSecond: await prefillRate(runtime, tokens) });
-    const decoded = await decodeRate(runtime, plan.decode, device.counters, () => submittedAt);
-    return { prefill, ...decoded };
+  const requests = await openRequestBench(runtime, source);
+  /** By depth, so that what lies before it is computed once. */
+  const deep = new Map<number, SequenceId>();
+  const decodeAt = async (depth: number, tokens: number) => {
+    const sequence = deep.get(depth) ?? runtime.open();
+    if (!deep.has(depth)) {
+      deep.set(depth, sequence);
+      await prefill(runtime, sequence, depth);
+    }
+    const rate = await decodeRate(runtime, sequence, tokens, device.counters, () => submittedAt);
+    await runtime.rewind(sequence, depth);
+    return rate;
   };
-  await round(WARM_UP);
+  await prefillRate(runtime, WARM_UP_PREFILL);
+  await decodeAt(SHALLOW, WARM_UP_DECODE);
+
   return {
     load: {
       adapter: adapterName(device.adapter),
       features: [...device.features],
       loadMs,
+      ...(parts && { parts }),
       peakHeapBytes: Math.max(0, peakHeap - idleHeap),
     },
-    round,
-    dispose() {
-      runtime.dispose();
+    async round({ prefill, decode, depths, streams, turn }) {
+      const figures: Record<string, number> = {};
+      for (const tokens of prefill) figures[FIGURE.prefill(tokens)] = await prefillRate(runtime, tokens);
+      for (const tokens of prefill) figures[FIGURE.firstToken(tokens)] = await requests.firstToken(tokens);
+      let perToken: TokenCost | undefined;
+      for (const depth of [0, ...depths]) {
+        const rate = await decodeAt(depth === 0 ? SHALLOW : depth, decode);
+        figures[FIGURE.decode(depth)] = rate.perSecond;
+        perToken ??= rate.perToken;
+      }
+      for (const count of [1, streams]) figures[FIGURE.streams(count)] = await requests.streams(count, decode);
+      const turns = await requests.turns(turn);
+      figures[FIGURE.firstTurn(turn)] = turns.first;
+      figures[FIGURE.secondTurn] = turns.second;
+      return { figures, ...(perToken && { perToken }) };
+    },
+    async dispose() {
+      await requests.dispose();
       device.dispose();
     },
   };
 }
+
+/** Tokens before those that are decoded "at 0": something has to come first. */
+const SHALLOW = 8;
 
 function adapterName({ description, vendor, architecture }: AdapterFacts): string {
   return description || [vendor, architecture].filter((part) => part !== "").join(" ");
@@ -77,26 +127,24 @@ async function prefillRate(runtime: Runtime, tokens: number): Promise<number> {
   return tokens / seconds;
 }
 
-async function prefill(runtime: Runtime, sequence: SequenceId, tokens: number): Promise<Float32Array> {
+async function prefill(runtime: Runtime, sequence: SequenceId, tokens: number): Promise<void> {
   const ids = Array.from({ length: tokens }, (_, index) => 1000 + ((index * 7919) % 30_000));
   const rows = runtime.info.maxRows.prefill;
-  let logits: Float32Array | undefined;
   for (let from = 0; from < tokens; from += rows) {
     const want = from + rows >= tokens ? ({ logits: true, at: "last" } as const) : "none";
     const input = { ids: ids.slice(from, from + rows) };
-    const result = await runtime.step({ stage: "prefill", rows: [{ sequence, input, want }] });
-    logits = result.rows[0]!.logits?.[0];
+    await runtime.step({ stage: "prefill", rows: [{ sequence, input, want }] });
   }
-  return logits!;
 }
 
-/** Greedy decoding after a short prompt, sampled on the CPU as the engine does. */
+/** Greedy decoding after what the sequence holds, sampled on the CPU. */
 async function decodeRate(
   runtime: Runtime,
+  sequence: SequenceId,
   tokens: number,
   counters: Counters,
   submittedAt: () => number,
-): Promise<{ decodePerSecond: number; perToken: TokenCost }> {
+): Promise<{ perSecond: number; perToken: TokenCost }> {
   const plan = compilePlan({
     temperature: 0,
     topP: 1,
@@ -107,28 +155,25 @@ async function decodeRate(
     seed: 0n,
     choice: 0,
   });
-  const sequence = runtime.open();
-  let logits = await prefill(runtime, sequence, 8);
+  let token = 1000;
   const before = { ...counters };
   let recordMs = 0;
   let sampleMs = 0;
   const start = performance.now();
   for (let count = 0; count < tokens; count++) {
-    const sampleStart = performance.now();
-    const { token } = sample(logits, plan, { prompt: [], sampled: [] });
     const stepStart = performance.now();
-    sampleMs += stepStart - sampleStart;
     const row = { sequence, input: { ids: [token] }, want: { logits: true, at: "last" } } as const;
     const result = await runtime.step({ stage: "decode", rows: [row] });
     recordMs += submittedAt() - stepStart;
-    logits = result.rows[0]!.logits![0]!;
+    const sampleStart = performance.now();
+    ({ token } = sample(result.rows[0]!.logits![0]!, plan, { prompt: [], sampled: [] }));
+    sampleMs += performance.now() - sampleStart;
   }
   const seconds = (performance.now() - start) / 1000;
-  runtime.free(sequence);
   const made = (names: readonly (keyof Counters)[]) =>
     names.reduce((sum, name) => sum + counters[name] - before[name], 0) / tokens;
   return {
-    decodePerSecond: tokens / seconds,
+    perSecond: tokens / seconds,
     perToken: {
       dispatches: made(["dispatches"]),
       passes: made(["passes"]),

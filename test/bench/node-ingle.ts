@@ -12,9 +12,9 @@ export function serveNodeIngle(adapter: string): Promise<void> {
     return heapUsed + external;
   };
   return serveContender({
-    async open() {
+    async open(plan) {
       const { gpu, name } = await openDawn({ adapter });
-      bench = await openBench(gpu, await openFileSource(DEFAULT_MODEL_PATH), heapBytes);
+      bench = await openBench(gpu, await openFileSource(DEFAULT_MODEL_PATH), plan, heapBytes);
       if (/llvmpipe|swiftshader/i.test(name)) yieldToAdapter();
       return bench.load;
     },

@@ -15,23 +15,24 @@ export function describeMachine({ cpu, cores, memoryBytes, system, node, chromiu
   return `${cpu}, ${cores} cores, ${Math.round(memoryBytes / 2 ** 30)} GiB, ${system}, Node ${node}${browser}`;
 }
 
+/** A row for each figure, a column for each contender. */
 export function speedTable(outcomes: readonly Outcome[]): string {
-  const lengths = outcomes[0]?.median.prefill.map(({ tokens }) => tokens) ?? [];
-  const head = [
-    "",
-    ...lengths.map((tokens) => `prefill ${tokens}, tok/s`),
-    "decode, tok/s",
-    "load, s",
-    "peak heap, MB",
-  ];
-  const rows = outcomes.map(({ name, load, median }) => [
-    `${name} (${load.adapter})`,
-    ...median.prefill.map(({ perSecond }) => perSecond.toFixed(1)),
-    median.decodePerSecond.toFixed(1),
-    (load.loadMs / 1000).toFixed(1),
-    load.peakHeapBytes === undefined ? "" : (load.peakHeapBytes / 1e6).toFixed(0),
+  const names = [...new Set(outcomes.flatMap(({ median }) => Object.keys(median.figures)))];
+  const rows = names.map((name) => [
+    name,
+    ...outcomes.map(({ median: { figures } }) => (name in figures ? rounded(figures[name]!) : "")),
   ]);
-  return markdownTable(head, rows);
+  const seconds = (ms: number | undefined) => (ms === undefined ? "" : rounded(ms / 1000));
+  const load = outcomes.map(({ load }) => load);
+  rows.push(
+    ["load, s", ...load.map(({ loadMs }) => seconds(loadMs))],
+    ["- reading", ...load.map(({ parts }) => seconds(parts?.readMs))],
+    ["- repacking", ...load.map(({ parts }) => seconds(parts?.repackMs))],
+    ["- uploading", ...load.map(({ parts }) => seconds(parts?.uploadMs))],
+    ["- compiling, beside these", ...load.map(({ parts }) => seconds(parts?.compileMs))],
+    ["peak heap, MB", ...load.map(({ peakHeapBytes: peak }) => (peak === undefined ? "" : (peak / 1e6).toFixed(0)))],
+  );
+  return markdownTable(["", ...outcomes.map(({ name, load: { adapter } }) => `${name} (${adapter})`)], rows);
 }
 
 export function costTable(outcomes: readonly Outcome[]): string {
@@ -66,6 +67,10 @@ export function skippedLines(skipped: readonly Skipped[]): string {
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const rule = head.map((_, index) => (index === 0 ? "---" : "---:"));
   return [head, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+function rounded(value: number): string {
+  return value < 10 ? value.toFixed(2) : value.toFixed(1);
 }
 
 /** Whole numbers as such. */

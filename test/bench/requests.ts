@@ -1,0 +1,88 @@
+// What callers feel of an engine: the first token, several streams at once, a chat's second turn.
+import type { ChatCompletionMessageParam } from "../../src/api/types.ts";
+import { openEngine } from "../../src/engine/engine.ts";
+import { modelAtHand } from "../../src/engine/model-opener.ts";
+import type { RequestStats } from "../../src/engine/stats.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
+import type { ByteSource } from "../../src/storage/byte-source.ts";
+
+export interface RequestBench {
+  /** Seconds from a call to its first token, after a message of so many tokens that the engine has not met before. */
+  firstToken(tokens: number): Promise<number>;
+  /** Tokens per second of so many streams together, once all have begun. */
+  streams(count: number, tokens: number): Promise<number>;
+  /** Seconds to the first token of a chat's first answer, and of its second. */
+  turns(tokens: number): Promise<{ first: number; second: number }>;
+  dispose(): Promise<void>;
+}
+
+const ANSWER_TOKENS = 16;
+
+/** @param runtime the engine's from now on: its model is `source` */
+export async function openRequestBench(runtime: Runtime, source: ByteSource): Promise<RequestBench> {
+  const stats: RequestStats[] = [];
+  const engine = await openEngine({
+    openHost: async () => ({
+      adapter: "",
+      features: [],
+      plan: () => ({ bytes: 0, create: async () => runtime }),
+      dispose: () => {},
+    }),
+    openModel: modelAtHand({ files: [source] }),
+    onStats: (figures) => stats.push(figures),
+  });
+  let asked = 0;
+  /** Of so many tokens, the first unlike all before. */
+  const newText = (tokens: number) => `${++asked}${words(tokens)}`;
+
+  const request = (messages: ChatCompletionMessageParam[], tokens: number) => ({
+    model: engine.info.id,
+    messages,
+    max_tokens: tokens,
+    temperature: 0,
+    ignore_eos: true,
+  });
+  async function answer(messages: ChatCompletionMessageParam[], tokens: number) {
+    const { choices } = await engine.chat.completions.create(request(messages, tokens));
+    return { content: choices[0]!.message.content ?? "", seconds: stats.at(-1)!.firstTokenMs / 1000 };
+  }
+
+  return {
+    async firstToken(tokens) {
+      return (await answer([{ role: "user", content: newText(tokens) }], 1)).seconds;
+    },
+    async streams(count, tokens) {
+      let begun = 0;
+      let start = 0;
+      let counted = 0;
+      const read = async () => {
+        const messages: ChatCompletionMessageParam[] = [{ role: "user", content: newText(8) }];
+        const asking = { ...request(messages, tokens), stream: true as const, return_token_ids: true };
+        let first = true;
+        for await (const { choices } of await engine.chat.completions.create(asking)) {
+          const ids = choices[0]?.token_ids?.length ?? 0;
+          if (begun === count) counted += ids;
+          if (ids === 0 || !first) continue;
+          first = false;
+          if (++begun === count) start = performance.now();
+        }
+      };
+      await Promise.all(Array.from({ length: count }, read));
+      return (counted * 1000) / (performance.now() - start);
+    },
+    async turns(tokens) {
+      const messages: ChatCompletionMessageParam[] = [{ role: "user", content: newText(tokens) }];
+      const first = await answer(messages, ANSWER_TOKENS);
+      messages.push({ role: "assistant", content: first.content }, { role: "user", content: words(ANSWER_TOKENS) });
+      const second = await answer(messages, 1);
+      return { first: first.seconds, second: second.seconds };
+    },
+    dispose: () => engine.dispose(),
+  };
+}
+
+/** So many common words; each is one token in most vocabularies. */
+export function words(count: number): string {
+  const common = [" time", " year", " people", " way", " day", " man", " world", " life", " hand", " part"];
+  return Array.from({ length: count }, (_, index) => common[index % common.length]).join("");
+}
