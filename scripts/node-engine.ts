@@ -17,7 +17,8 @@ export interface FileModel extends Omit<SessionOptions, "openModel"> {
   readonly signal?: AbortSignal;
 }
 
-export interface NodeEngineOptions extends Pick<EngineOptions, "memoryBudget" | "onStats" | "onStall" | "signal"> {
+export interface NodeEngineOptions
+  extends Pick<EngineOptions, "memoryBudget" | "speculate" | "onStats" | "onStall" | "signal"> {
   /** In this order; default: the default model. */
   models?: readonly FileModel[] | undefined;
   /** Gets the facts about each of them as soon as it is loaded. */

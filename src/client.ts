@@ -48,7 +48,7 @@ interface Loaded {
  */
 export async function createEngine(options: CreateEngineOptions = {}): Promise<Engine> {
   registerTransferHandlers();
-  const { onStats, onStall, worker, memoryBudget, model, ...firstOptions } = options;
+  const { onStats, onStall, worker, memoryBudget, speculate, model, ...firstOptions } = options;
   const life = new AbortController();
   const loaded = new Map<string, Loaded>();
   let connecting: Promise<Connection> | undefined;
@@ -72,6 +72,7 @@ export async function createEngine(options: CreateEngineOptions = {}): Promise<E
       onCrash,
       worker,
       ...(memoryBudget !== undefined && { memoryBudget }),
+      ...(speculate !== undefined && { speculate }),
     });
     try {
       for (const [id, { model }] of loaded) await opened.load({ ...model, id }, life.signal);

@@ -124,9 +124,8 @@ function requireOneUrl(files: readonly ModelFile[], sha256: string | undefined):
   );
 }
 
-function checkOpenOptions({ memoryBudget }: OpenOptions): OpenOptions {
-  if (memoryBudget === undefined) return {};
-  if (!(Number.isSafeInteger(memoryBudget) && memoryBudget > 0))
+function checkOpenOptions({ memoryBudget, speculate }: OpenOptions): OpenOptions {
+  if (memoryBudget !== undefined && !(Number.isSafeInteger(memoryBudget) && memoryBudget > 0))
     throw new EngineError(
       "invalid_request",
       `A memory budget of ${memoryBudget} is none: it takes bytes, as an integer.`,
@@ -134,7 +133,12 @@ function checkOpenOptions({ memoryBudget }: OpenOptions): OpenOptions {
         param: "memoryBudget",
       },
     );
-  return { memoryBudget };
+  if (speculate !== undefined && speculate !== "off" && speculate !== "lookup")
+    throw new EngineError("invalid_request", "`speculate` has to be 'off' or 'lookup'.", { param: "speculate" });
+  return {
+    ...(memoryBudget !== undefined && { memoryBudget }),
+    ...(speculate !== undefined && { speculate }),
+  };
 }
 
 function checkLoadOptions({ contextLength, id, sha256 }: LoadOptions): LoadOptions {

@@ -3,7 +3,7 @@
 import { array, boolean, type Check, decimal, integer, nonEmptyString, oneOf, shortString, string } from "./checks.ts";
 import { type Extension, extension, type Honoured, honoured, onlyBeside, refused } from "./field-row.ts";
 import { messages } from "./messages.ts";
-import { logitBias, metadata, promptCacheOptions, seed, stop, streamOptions } from "./openai-checks.ts";
+import { logitBias, metadata, prediction, promptCacheOptions, seed, stop, streamOptions } from "./openai-checks.ts";
 import * as checks from "./refused-checks.ts";
 import { templateKwargs } from "./switches.ts";
 
@@ -55,6 +55,9 @@ export const FIELDS = {
   service_tier: honoured(
     oneOf("auto", "default", "flex", "scale", "priority", "fast"), "auto, default, flex, scale, priority, fast",
     "`auto`", "`priority` and `fast` go before others, `flex` runs when nothing else does; a response names its tier when asked",
+  ),
+  prediction: honoured(
+    prediction, '`{ type: "content", content: string or text parts }`', "none", "what the answer will largely be: makes it come sooner, never changes it",
   ),
 
   top_k: extension(integer(COUNT), "integer ≥ 0", "0 (off)", "the best so many tokens (Fan et al. 2018)"),
@@ -109,7 +112,6 @@ export const FIELDS = {
     text: '`["text"]`',
   }),
   audio: refused(checks.audio, "`{ voice, format }`", TEXT_ONLY),
-  prediction: refused(checks.prediction, "`{ type, content }`", "Leave it out: it never changes the answer."),
   tools: refused(checks.tools, "array", TOOLS_LATER, { test: (given) => given.length === 0, text: "`[]`" }),
   tool_choice: onlyBeside("tools", checks.toolChoice, "none, auto, required, or object"),
   parallel_tool_calls: onlyBeside("tools", boolean, "boolean"),

@@ -15,6 +15,7 @@ import {
   unsupported,
   wrongType,
 } from "./checks.ts";
+import { readContent } from "./content-parts.ts";
 import { shape } from "./shapes.ts";
 
 /** Beyond these a JavaScript number is no longer the integer that was written. */
@@ -109,4 +110,12 @@ export const promptCacheOptions = (value: unknown, path: string) => {
   const options = CACHE_OPTIONS(value, path);
   if (options.mode !== "explicit") return options;
   throw unsupported(join(path, "mode"), "Every prefix is cached, marked or not: leave it out, or ask for 'implicit'.");
+};
+
+const PREDICTION = shape({ type: oneOf("content"), content: readContent("tool") });
+
+/** The predicted text, its parts joined: they are of one kind, as those of a tool's result. */
+export const prediction: Check<string> = (value, path) => {
+  const { content } = PREDICTION(value, path);
+  return typeof content === "string" ? content : content.map(({ text }) => text).join("");
 };

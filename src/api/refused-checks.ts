@@ -8,10 +8,6 @@ const AT_LEAST_ONE = { min: 1, max: Number.POSITIVE_INFINITY };
 const FUNCTIONS = { min: 1, max: 128 };
 
 const NAMED = shape({ name: identifier });
-const TEXT_PARTS = array(
-  shape({ type: oneOf("text"), text: string }, { prompt_cache_breakpoint: object }),
-  AT_LEAST_ONE,
-);
 const MODE = shape({ mode: oneOf("score", "block") });
 const CUSTOM_FORMAT = variant({
   text: {},
@@ -56,12 +52,6 @@ export const modalities = array(oneOf("text", "audio"), { min: 1, max: 2 });
 export const audio = shape({
   voice: stringOr(string, shape({ id: string })),
   format: oneOf("wav", "aac", "mp3", "flac", "opus", "pcm16"),
-});
-
-export const prediction = variant({
-  content: {
-    content: (value, path) => (typeof value === "string" ? value : TEXT_PARTS(value, path)),
-  },
 });
 
 export const webSearchOptions = shape(

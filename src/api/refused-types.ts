@@ -1,5 +1,4 @@
 // OpenAI's wire types of the fields that are refused so far: tools, formats of output, and what needs a server.
-import type { ChatCompletionContentPartText } from "./message-types.ts";
 
 /** A JSON Schema. */
 export type FunctionParameters = Record<string, unknown>;
@@ -46,11 +45,6 @@ export type ResponseFormat = { type: "text" } | { type: "json_object" } | Respon
 export interface ChatCompletionAudioParam {
   format: "wav" | "aac" | "mp3" | "flac" | "opus" | "pcm16";
   voice: string | { id: string };
-}
-
-export interface ChatCompletionPredictionContent {
-  type: "content";
-  content: string | ChatCompletionContentPartText[];
 }
 
 export interface WebSearchOptions {

@@ -1,9 +1,8 @@
 // OpenAI's wire types of a request, hand-written after openai-openapi 2.3.0, and our extensions of it.
 // Every field is typed, those too that are refused by name: code written for the `openai` package compiles.
-import type { ChatCompletionMessageParam } from "./message-types.ts";
+import type { ChatCompletionContentPartText, ChatCompletionMessageParam } from "./message-types.ts";
 import type {
   ChatCompletionAudioParam,
-  ChatCompletionPredictionContent,
   ChatCompletionTool,
   ChatCompletionToolChoiceOption,
   FunctionDefinition,
@@ -22,6 +21,11 @@ export interface ChatCompletionStreamOptions {
   include_usage?: boolean | null;
   /** `true` is refused. */
   include_obfuscation?: boolean | null;
+}
+
+export interface ChatCompletionPredictionContent {
+  type: "content";
+  content: string | ChatCompletionContentPartText[];
 }
 
 /** Fields of ours. A value that turns one off is as good as leaving it out. */
@@ -107,6 +111,8 @@ export interface ChatCompletionCreateParamsBase extends ChatCompletionExtensions
   /** At most 64 characters. */
   safety_identifier?: string | null;
   prompt_cache_key?: string | null;
+  /** What the answer will largely be: it then comes sooner, and is the same. */
+  prediction?: ChatCompletionPredictionContent | null;
 
   /** Refused, except `{ type: "text" }`. */
   response_format?: ResponseFormat | null;
@@ -114,8 +120,6 @@ export interface ChatCompletionCreateParamsBase extends ChatCompletionExtensions
   modalities?: ("text" | "audio")[] | null;
   /** Refused. */
   audio?: ChatCompletionAudioParam | null;
-  /** Refused. */
-  prediction?: ChatCompletionPredictionContent | null;
   /** Refused, except `[]`. */
   tools?: ChatCompletionTool[] | null;
   /** Refused: only allowed beside `tools`. */

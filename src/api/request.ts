@@ -39,6 +39,8 @@ export interface ChatRequest {
   /** How many alternatives to report at each position of the prompt; absent: none of it. */
   readonly promptLogprobs?: number;
   readonly returnTokenIds: boolean;
+  /** Text that the answer will largely be: a guess at its tokens, which no answer depends on. */
+  readonly prediction?: string;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly cache: CacheRequest;
   readonly user?: string;
@@ -93,6 +95,7 @@ export function parseRequest(body: unknown, limits: RequestLimits): ChatRequest 
     namesServiceTier: values.service_tier !== undefined,
     ...(values.prompt_logprobs !== undefined && { promptLogprobs: values.prompt_logprobs }),
     returnTokenIds: values.return_token_ids ?? false,
+    ...(values.prediction !== undefined && { prediction: values.prediction }),
     ...(values.metadata && { metadata: values.metadata }),
     cache: cacheRequest(values),
     ...(values.user !== undefined && { user: values.user }),

@@ -34,14 +34,16 @@ export type PromptLogprobs = (Record<string, PromptTokenLogprob> | null)[];
 
 export interface CompletionUsage {
   prompt_tokens: number;
-  /** What was generated, without the end-of-turn token, over all choices. */
+  /** What was generated, without the end-of-turn token, over all choices; and the rejected tokens of a prediction. */
   completion_tokens: number;
   total_tokens: number;
   prompt_tokens_details: { cached_tokens: number; audio_tokens: number };
   completion_tokens_details: {
     reasoning_tokens: number;
     audio_tokens: number;
+    /** Tokens of the request's `prediction` that are in the answers. */
     accepted_prediction_tokens: number;
+    /** Those that were computed, and are not. */
     rejected_prediction_tokens: number;
   };
 }

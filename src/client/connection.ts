@@ -79,8 +79,11 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
 
   try {
     await watchLock(remote, calls, watching.signal, crash);
-    const { memoryBudget } = options;
-    const open = { ...(memoryBudget !== undefined && { memoryBudget }) };
+    const { memoryBudget, speculate } = options;
+    const open: OpenOptions = {
+      ...(memoryBudget !== undefined && { memoryBudget }),
+      ...(speculate !== undefined && { speculate }),
+    };
     await calls.track(remote.open(open, transfer(events.port2, [events.port2])));
   } catch (error) {
     end(new EngineError("disposed", "The engine was not opened."));

@@ -10,6 +10,7 @@ import { compilePlan } from "../sampling/plan.ts";
 import { forEachChoice } from "./choices.ts";
 import { type ChunkHead, createChunkBuilder, newCompletionId } from "./chunks.ts";
 import type { LaneRequest } from "./desk.ts";
+import { createDrafter } from "./draft.ts";
 import { foldChunks } from "./fold.ts";
 import { type GenerationInput, generate } from "./generate.ts";
 import { createHandOver, type Deliver } from "./hand-over.ts";
@@ -23,10 +24,17 @@ export interface Job {
   readonly session: Session;
   readonly request: ChatRequest;
   readonly prompt: Int32Array;
+  /** Tokens that the answer will largely be. */
+  readonly prediction: Int32Array | undefined;
+  /** Where drafts come from when there is no prediction, or where it does not apply. */
+  readonly speculate: Speculation;
   readonly signal: AbortSignal | undefined;
   /** Gets the figures, once, when the request ends. */
   readonly onStats: (stats: RequestStats) => void;
 }
+
+/** `lookup`: what followed the same tokens in the prompt or the answer before is tried first. It never changes an answer. */
+export type Speculation = "off" | "lookup";
 
 /** Chunks that wait for a slow reader before its sequences are parked. */
 const MAX_BUFFERED_CHUNKS = 64;
@@ -91,7 +99,7 @@ async function run(job: Job, signal: AbortSignal, deliver: Deliver): Promise<voi
         const first = sampleFirst(plan);
         await handOver(builder.open(index, opening), lane.park);
         let reason: FinishReason | undefined;
-        for await (const event of generate(lane, tokenizer, { prompt, plan, first, ...limitsOf(job) })) {
+        for await (const event of generate(lane, tokenizer, { plan, first, ...inputOf(job) })) {
           watch.saw(event);
           const chunk = builder.chunkOf(index, event);
           if (chunk) await handOver(chunk, lane.park);
@@ -144,12 +152,15 @@ function headOf({ session, request, prompt }: Job, id: string): ChunkHead {
   };
 }
 
-/** What ends an answer. */
-function limitsOf({ session, request, prompt }: Job): Pick<GenerationInput, "limit" | "stops" | "endIds"> {
+/** What ends an answer, and what may make it come sooner. */
+function inputOf(job: Job): Pick<GenerationInput, "limit" | "stops" | "endIds" | "drafter"> {
+  const { session, request, prompt, prediction, speculate } = job;
   const { info, tokenizer } = session;
+  const endIds = new Set([...(request.ignoreEos ? [] : tokenizer.endIds), ...request.stopTokenIds]);
   return {
     limit: Math.min(request.maxTokens ?? Number.POSITIVE_INFINITY, info.contextLength - prompt.length),
     stops: request.stop,
-    endIds: new Set([...(request.ignoreEos ? [] : tokenizer.endIds), ...request.stopTokenIds]),
+    endIds,
+    drafter: createDrafter({ prompt, prediction, lookup: speculate === "lookup", endIds }),
   };
 }

@@ -9,6 +9,7 @@ import type {
   CompletionUsage,
   PromptLogprobs,
 } from "../api/types.ts";
+import type { PredictionCounts } from "./draft.ts";
 import type { GenerationEvent } from "./generate.ts";
 
 export interface ChunkHead {
@@ -59,7 +60,7 @@ export function newCompletionId(): string {
 
 export function createChunkBuilder(head: ChunkHead): ChunkBuilder {
   let opened = false;
-  let completionTokens = 0;
+  const counts = { completionTokens: 0, accepted: 0, rejected: 0 };
 
   const chunk = (choices: ChatCompletionChunkChoice[], usage: CompletionUsage | null): ChatCompletionChunk => ({
     id: head.id,
@@ -104,28 +105,36 @@ export function createChunkBuilder(head: ChunkHead): ChunkBuilder {
           return choice(index, { content: event.text }, logprobs, { finish_reason: null, ids: event.ids });
         }
         case "finish":
-          completionTokens += event.completionTokens;
+          counts.completionTokens += event.completionTokens;
+          counts.accepted += event.prediction.accepted;
+          counts.rejected += event.prediction.rejected;
           return choice(index, {}, null, { finish_reason: event.reason, ids: event.ids });
         default:
           return event satisfies never;
       }
     },
     usage: (cachedTokens) =>
-      head.includeUsage ? chunk([], usageOf(head.promptTokens, cachedTokens, completionTokens)) : undefined,
+      head.includeUsage ? chunk([], usageOf(head.promptTokens, cachedTokens, counts)) : undefined,
   };
 }
 
-function usageOf(promptTokens: number, cachedTokens: number, completionTokens: number): CompletionUsage {
+/** Rejected tokens of a prediction were computed, and count as if they were part of the answer (OpenAI's guide). */
+function usageOf(
+  promptTokens: number,
+  cachedTokens: number,
+  { completionTokens, accepted, rejected }: PredictionCounts & { readonly completionTokens: number },
+): CompletionUsage {
+  const completion = completionTokens + rejected;
   return {
     prompt_tokens: promptTokens,
-    completion_tokens: completionTokens,
-    total_tokens: promptTokens + completionTokens,
+    completion_tokens: completion,
+    total_tokens: promptTokens + completion,
     prompt_tokens_details: { cached_tokens: cachedTokens, audio_tokens: 0 },
     completion_tokens_details: {
       reasoning_tokens: 0,
       audio_tokens: 0,
-      accepted_prediction_tokens: 0,
-      rejected_prediction_tokens: 0,
+      accepted_prediction_tokens: accepted,
+      rejected_prediction_tokens: rejected,
     },
   };
 }

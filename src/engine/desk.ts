@@ -10,7 +10,7 @@ import type { PrefixMatch, Runtime, SequenceId, StepBatch } from "../runtime/run
 import { createSampler } from "../sampling/sampler.ts";
 import { createLane, createTrack, inTurn, type Lane, type LaneKeeper, type NextRow, type Track } from "./lane.ts";
 import { makeRoom, resumeOne } from "./memory-pressure.ts";
-import { nextRows, readyTracks, rowOf } from "./next-rows.ts";
+import { nextRows, readyTracks, rowOf, withoutDrafts } from "./next-rows.ts";
 import { createTurnstile } from "./turnstile.ts";
 
 /** A step that takes longer than this is reported as stalled; it may still end. */
@@ -118,7 +118,11 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
       });
       return [];
     } catch (error) {
-      const yielded = isEngineError(error, "out_of_memory") ? await yieldFor(rows) : undefined;
+      const short = isEngineError(error, "out_of_memory");
+      const fewer = short && withoutDrafts(rows); // nobody gives memory away for a guess
+      if (fewer) return fewer;
+      // Nobody where none is left to give, or where the runtime no longer works.
+      const yielded = short ? await calls.track(makeRoom(tracks, rows)).catch(() => undefined) : undefined;
       // It may be resumed already, but what it was to be fed has changed.
       if (yielded) return rows.filter(({ track }) => track !== yielded);
       for (const { track } of rows) track.waiting?.reject(error);
@@ -126,14 +130,9 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     }
   }
 
-  /** Who gave memory away; nobody where none is left to give, or the runtime no longer works. */
-  function yieldFor(rows: readonly NextRow[]): Promise<Track | undefined> {
-    return calls.track(makeRoom(tracks, rows)).catch(() => undefined);
-  }
-
-  function settle({ track, ids, last }: NextRow, logits: readonly Float32Array[]): void {
+  function settle({ track, ids, last, draft }: NextRow, logits: readonly Float32Array[]): void {
     const from = track.held;
-    track.held += ids.length;
+    track.held += ids.length + draft.length;
     const { waiting, signal, onLogits } = track;
     if (!waiting) return; // the desk was stopped
     if (signal.aborted) {
@@ -144,9 +143,8 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     waiting.ticket = tickets++;
     if (!last) return;
     track.onLogits = undefined; // a prompt that is fed again has been seen
-    const row = logits.at(-1);
-    invariant(row, "the runtime gave no logits for a row that wanted them");
-    waiting.resolve(row);
+    invariant(logits.length > draft.length, "the runtime gave too few logits for what a row wanted");
+    waiting.resolve(logits);
   }
 
   async function openLanes({ prompt, search, tier }: LaneRequest, width: number, signal: AbortSignal): Promise<Lanes> {

@@ -11,12 +11,12 @@ import type {
 import type { ControlledStream } from "../base/controlled-stream.ts";
 import { EngineError, throwIfAborted } from "../base/errors.ts";
 import { untilAbort } from "../base/until-abort.ts";
-import { answerPlain, answerStreamed, type Job } from "./answer.ts";
+import { answerPlain, answerStreamed, type Job, type Speculation } from "./answer.ts";
 import type { Stall } from "./desk.ts";
 import { createLoadedModels, type LoadedModel } from "./loaded-models.ts";
 import { createMemoryBudget, DEFAULT_MEMORY_BUDGET } from "./memory-budget.ts";
 import type { ModelInfo } from "./model-info.ts";
-import { encodePrompt } from "./prompt.ts";
+import { encodePrediction, encodePrompt } from "./prompt.ts";
 import type { OpenRuntimeHost } from "./runtime-host.ts";
 import { createScheduler } from "./scheduler.ts";
 import type { Session, SessionOptions } from "./session.ts";
@@ -29,6 +29,8 @@ export interface EngineOptions extends Partial<SessionOptions> {
   readonly memoryBudget?: number;
   /** What one user's prompts have computed is not for others: told apart by `safety_identifier`, or `user`. Default false. */
   readonly isolateUsers?: boolean;
+  /** Whether drafts are made for requests without a `prediction`, too; default "off". Answers are the same. */
+  readonly speculate?: Speculation;
   /** Gets each request's figures, once, when it ends. */
   readonly onStats?: (stats: RequestStats) => void;
   /** A step has taken 20 s and is not done. It may still end. */
@@ -70,6 +72,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     openHost,
     memoryBudget = DEFAULT_MEMORY_BUDGET,
     isolateUsers = false,
+    speculate = "off",
     onStall,
     onStats,
     signal,
@@ -103,7 +106,15 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     throwIfDisposed();
     throwIfAborted(callSignal);
     const prompt = encodePrompt(session, request);
-    const job: Job = { session, request, prompt, signal: callSignal, onStats: (stats) => report(session, stats) };
+    const job: Job = {
+      session,
+      request,
+      prompt,
+      prediction: encodePrediction(session, request),
+      speculate,
+      signal: callSignal,
+      onStats: (stats) => report(session, stats),
+    };
     if (!request.stream) {
       const answer = answerPlain(job);
       model.track(answer);

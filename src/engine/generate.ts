@@ -4,6 +4,7 @@ import type { SamplingPlan } from "../sampling/plan.ts";
 import type { Sampled } from "../sampling/sampler.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { createAnswerText, type Release } from "./answer-text.ts";
+import type { Drafter, PredictionCounts } from "./draft.ts";
 import type { Lane } from "./lane.ts";
 
 export type GenerationEvent =
@@ -21,12 +22,12 @@ export type GenerationEvent =
       readonly type: "finish";
       readonly reason: "stop" | "length";
       readonly completionTokens: number;
+      readonly prediction: PredictionCounts;
       /** Tokens sampled since the event before, the one that ended the answer included. */
       readonly ids: readonly number[];
     };
 
 export interface GenerationInput {
-  readonly prompt: Int32Array;
   /** The token after the prompt. */
   readonly first: Sampled;
   readonly plan: SamplingPlan;
@@ -35,6 +36,7 @@ export interface GenerationInput {
   readonly stops: readonly string[];
   /** Tokens that end the answer. */
   readonly endIds: ReadonlySet<number>;
+  readonly drafter: Drafter;
 }
 
 /**
@@ -45,11 +47,10 @@ export interface GenerationInput {
 export async function* generate(
   lane: Lane,
   tokenizer: Tokenizer,
-  { prompt, first, plan, limit, stops, endIds }: GenerationInput,
+  { first, plan, limit, stops, endIds, drafter }: GenerationInput,
 ): AsyncGenerator<GenerationEvent, void> {
   const answer = createAnswerText(tokenizer, stops, plan.options.logprobs !== undefined);
   const sampled: number[] = [];
-  const history = { prompt, sampled };
   let reported = 0;
   let last: number[] = [];
 
@@ -62,24 +63,36 @@ export async function* generate(
     type: "finish",
     reason,
     completionTokens: sampled.length,
+    prediction: drafter.counts(sampled),
     ids: [...sampled.slice(reported), ...last],
   });
 
-  for (let next = first; ; next = await lane.decode(next.token, plan, history)) {
-    const ends = endIds.has(next.token);
-    yield { type: "token", counts: !ends };
-    if (ends) {
-      last = [next.token];
-      yield* textOf(answer.flush());
-      return yield finish("stop");
+  for (let arrived: readonly Sampled[] = [first]; ; arrived = await decode()) {
+    // Tokens of a draft that was right come together. Those after the answer's end are dropped here.
+    for (const next of arrived) {
+      lane.throwIfAborted();
+      const ends = endIds.has(next.token);
+      yield { type: "token", counts: !ends };
+      if (ends) {
+        last = [next.token];
+        yield* textOf(answer.flush());
+        return yield finish("stop");
+      }
+      sampled.push(next.token);
+      const { stopped, ...release } = answer.push(next);
+      yield* textOf(release);
+      if (stopped) return yield finish("stop");
+      if (sampled.length === limit) {
+        yield* textOf(answer.flush());
+        return yield finish("length");
+      }
     }
-    sampled.push(next.token);
-    const { stopped, ...release } = answer.push(next);
-    yield* textOf(release);
-    if (stopped) return yield finish("stop");
-    if (sampled.length === limit) {
-      yield* textOf(answer.flush());
-      return yield finish("length");
-    }
+  }
+
+  async function decode(): Promise<readonly Sampled[]> {
+    const room = Math.min(lane.draftRoom, limit - sampled.length - 1); // one token comes without a draft
+    const result = await lane.decode(sampled.at(-1)!, plan, drafter.draft(sampled, room));
+    drafter.verified(result.drafted, result.sampled.length - 1);
+    return result.sampled;
   }
 }

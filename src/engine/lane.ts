@@ -5,13 +5,24 @@ import { abortedError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import type { Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
 import type { SamplingPlan } from "../sampling/plan.ts";
-import type { Sampled, Sampler, TokenHistory } from "../sampling/sampler.ts";
+import type { Sampled, Sampler } from "../sampling/sampler.ts";
+import { verify } from "./verify.ts";
 
 /** Takes the raw logits after positions `from`, `from` + 1, … of the prompt. */
 export type PromptLogits = (rows: readonly Float32Array[], from: number) => void;
 
+/** What one step brought. */
+export interface Decoded {
+  /** The answer's next tokens, at least one: those of the draft that were right, and one more. */
+  readonly sampled: readonly Sampled[];
+  /** Tokens of the draft that were computed; the step may have had no room for all. */
+  readonly drafted: number;
+}
+
 /** One answer's way to the runtime. */
 export interface Lane {
+  /** Most tokens of a draft that a step can take. */
+  readonly draftRoom: number;
   /**
    * Takes in what is missing of the prompt, in segments. What comes back samples the token after it: once for each of the
    * choices that begin with this prompt.
@@ -19,8 +30,13 @@ export interface Lane {
    * @throws EngineError `aborted`, and whatever a step or the sampler throws, as `decode` does
    */
   prefill(onLogits?: PromptLogits): Promise<(plan: SamplingPlan) => Sampled>;
-  /** Appends one token and samples the next. */
-  decode(id: number, plan: SamplingPlan, history: TokenHistory): Promise<Sampled>;
+  /**
+   * Appends one token and samples what follows.
+   * @param draft tokens that may come after it: all that are right are sampled at once
+   */
+  decode(id: number, plan: SamplingPlan, draft: readonly number[]): Promise<Decoded>;
+  /** @throws EngineError `aborted` */
+  throwIfAborted(): void;
   /** Back to the end of the prompt, for another answer to it. */
   rewind(): Promise<void>;
   /** Waits for `reason`, or for the signal; meanwhile others may take its memory. */
@@ -43,7 +59,9 @@ export interface Track {
   readonly prompt: Int32Array;
   /** Ids after the prompt: decode rows every time, since prefill's bits may differ. */
   decoded: number[];
-  /** How many of all these ids the runtime holds. */
+  /** Ids that may come next. Only those that turn out right become part of `decoded`. */
+  draft: readonly number[];
+  /** How many of all these ids the runtime holds; with some of a draft, until those that are wrong are cut. */
   held: number;
   /** Positions of whole pages that other lanes of its request hold with it: giving them up alone frees nothing. */
   shared: number;
@@ -65,7 +83,8 @@ export interface Track {
 export interface Waiting {
   /** Lower: has waited longer since its last step. */
   ticket: number;
-  resolve(logits: Float32Array): void;
+  /** Takes the logits after the last id, then those after each id of the draft that was computed with it. */
+  resolve(logits: readonly Float32Array[]): void;
   reject(error: unknown): void;
 }
 
@@ -76,6 +95,8 @@ export interface NextRow {
   readonly ids: ArrayLike<number>;
   /** The row ends with the last id, so its logits are waited for. */
   readonly last: boolean;
+  /** Ids of the draft that go with the last id. */
+  readonly draft: readonly number[];
 }
 
 /** What a lane asks of its desk. */
@@ -99,6 +120,7 @@ export function createTrack(
   return {
     ...begun,
     decoded: [],
+    draft: [],
     onLogits: undefined,
     parked: false,
     suspended: false,
@@ -113,9 +135,9 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
   const { signal } = track;
   let released = false;
 
-  /** The logits after the last id. */
-  function logits(): Promise<Float32Array> {
-    return new Promise<Float32Array>((resolve, reject) => {
+  /** The logits after the last id, and after each id of the draft that had room beside it. */
+  function logits(): Promise<readonly Float32Array[]> {
+    return new Promise<readonly Float32Array[]>((resolve, reject) => {
       const stopped = keeper.stopped();
       if (signal.aborted) return reject(abortedError(signal));
       if (stopped) return reject(stopped.error);
@@ -137,16 +159,24 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
   }
 
   return {
+    draftRoom: track.runtime.info.maxRows.decode - 1,
     async prefill(onLogits) {
       invariant(!onLogits || track.held === 0, "only a lane that began empty sees all of its prompt");
       track.onLogits = onLogits;
-      const row = await logits();
+      const row = (await logits()).at(-1)!;
       return (plan) => keeper.sampler.sample(row, plan, { prompt: track.prompt, sampled: [] });
     },
-    async decode(id, plan, history) {
+    async decode(id, plan, draft) {
       track.decoded.push(id);
-      return keeper.sampler.sample(await logits(), plan, history);
+      track.draft = draft;
+      const rows = await logits();
+      const sampled = verify(keeper.sampler, plan, rows, draft, { prompt: track.prompt, sampled: track.decoded });
+      track.draft = [];
+      if (sampled.length < rows.length)
+        await keeper.untilStopped(cutTo(track, track.prompt.length + track.decoded.length));
+      return { sampled, drafted: rows.length - 1 };
     },
+    throwIfAborted: () => throwIfAborted(signal),
     async rewind() {
       throwIfAborted(signal);
       track.decoded = [];
@@ -190,11 +220,11 @@ export function nextRow(track: Track, room: number): NextRow {
     const { prefill } = track.runtime.info.maxRows;
     const end = Math.min(held + (track.onLogits ? Math.min(prefill, PROMPT_LOGIT_ROWS) : prefill), prompt.length);
     const last = end === prompt.length && decoded.length === 0;
-    return { track, stage: "prefill", ids: prompt.subarray(held, end), last };
+    return { track, stage: "prefill", ids: prompt.subarray(held, end), last, draft: [] };
   }
   const start = held - prompt.length;
   const ids = decoded.slice(start, start + room);
-  return { track, stage: "decode", ids, last: start + ids.length === decoded.length };
+  return { track, stage: "decode", ids, last: start + ids.length === decoded.length, draft: [] };
 }
 
 /** Has the runtime forget what lies beyond `length`. */

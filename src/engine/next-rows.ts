@@ -14,7 +14,7 @@ export function readyTracks(tracks: Iterable<Track>): Track[] {
 
 /**
  * A segment of the first prompt, or a token of as many answers as fit: in turns where both wait, unless the prompt is of a
- * higher tier.
+ * higher tier. What room is left then is shared by the answers that have a draft.
  * @param ready as `readyTracks` gives them
  * @param decodeRows tokens that a decode step takes
  */
@@ -34,12 +34,34 @@ export function nextRows(ready: readonly Track[], lastStage: StepBatch["stage"],
     rows.push(row);
     room -= row.ids.length;
   }
-  return rows;
+  return withDrafts(rows, room);
+}
+
+/**
+ * Gives each row that can take its draft an equal part of the room. One that is fed several ids again can not: it would be
+ * given the logits of all of them.
+ */
+function withDrafts(rows: readonly NextRow[], room: number): NextRow[] {
+  const canDraft = ({ track, ids, last }: NextRow) => last && ids.length === 1 && track.draft.length > 0;
+  let left = room;
+  let takers = rows.filter(canDraft).length;
+  return rows.map((row) => {
+    if (!canDraft(row)) return row;
+    const draft = row.track.draft.slice(0, Math.floor(left / takers--));
+    left -= draft.length;
+    return { ...row, draft };
+  });
+}
+
+/** The same rows without the tokens that nobody has to have; undefined when there were none. */
+export function withoutDrafts(rows: readonly NextRow[]): NextRow[] | undefined {
+  if (rows.every(({ draft }) => draft.length === 0)) return undefined;
+  return rows.map((row) => ({ ...row, draft: [] }));
 }
 
 /** As the runtime takes it. */
-export function rowOf({ track, ids, stage, last }: NextRow): Row {
-  const all = stage === "prefill" && track.onLogits !== undefined;
+export function rowOf({ track, ids, stage, last, draft }: NextRow): Row {
+  const all = (stage === "prefill" && track.onLogits !== undefined) || draft.length > 0;
   const want = all || last ? ({ logits: true, at: all ? "all" : "last" } as const) : "none";
-  return { sequence: track.sequence, input: { ids }, want };
+  return { sequence: track.sequence, input: { ids: draft.length > 0 ? [...Array.from(ids), ...draft] : ids }, want };
 }

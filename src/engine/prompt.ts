@@ -1,4 +1,4 @@
-// A request -> prompt ids: the template's rendering, tokenized with control tokens only where the template wrote them.
+// A request -> prompt ids and predicted ids: the template's rendering, tokenized with control tokens only where the template wrote them.
 import type { ChatRequest } from "../api/request.ts";
 import { EngineError, isEngineError } from "../base/errors.ts";
 import { chatMessages } from "../chat/from-request.ts";
@@ -42,18 +42,36 @@ export function encodePrompt(side: PromptSide, request: PromptRequest): Int32Arr
   return ids;
 }
 
-/** What runs over a budget on the way does so for these messages. */
+/**
+ * The tokens of the request's prediction, as those of a text without control tokens.
+ * @throws EngineError `budget_exceeded`
+ */
+export function encodePrediction(
+  { tokenizer }: Pick<PromptSide, "tokenizer">,
+  { prediction }: Pick<ChatRequest, "prediction">,
+): Int32Array | undefined {
+  if (prediction === undefined) return undefined;
+  return withinBudget("prediction", () => tokenizer.encode(prediction, { addBos: false, addEos: false }));
+}
+
 function idsOf({ template, tokenizer }: PromptSide, request: PromptRequest): Int32Array {
-  try {
+  return withinBudget("messages", () => {
     const segments = template.render(chatMessages(request.messages), {
       addGenerationPrompt: !request.continueFinalMessage,
       continueFinalMessage: request.continueFinalMessage,
       variables: request.templateVariables,
     });
     return tokenizer.encode(segments, { addEos: false }); // BOS as the model asks, unless the template wrote it
+  });
+}
+
+/** What runs over a budget on the way does so for this field. */
+function withinBudget<Result>(param: string, encode: () => Result): Result {
+  try {
+    return encode();
   } catch (error) {
     if (!isEngineError(error, "budget_exceeded")) throw error;
     const { message, details } = error;
-    throw new EngineError("budget_exceeded", message, { param: "messages", cause: error, ...(details && { details }) });
+    throw new EngineError("budget_exceeded", message, { param, cause: error, ...(details && { details }) });
   }
 }

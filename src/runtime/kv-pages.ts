@@ -126,13 +126,16 @@ export function createKvPages(options: KvPagesOptions): KvPages {
     return true;
   }
 
-  /** Makes the page that has just become full known, for whoever begins with the same tokens. */
-  function publish(sequence: Sequence): void {
-    const { ids, table, known, search } = sequence;
-    if (!search) return;
+  /** Makes pages that have become full known, for whoever begins with the same tokens. */
+  function publishFull(sequence: Sequence): void {
+    if (!sequence.search) return;
+    while ((sequence.known.length + 1) * PAGE_LENGTH <= sequence.ids.length) publish(sequence, sequence.search);
+  }
+
+  function publish({ ids, table, known, decodedFrom }: Sequence, search: PrefixMatch): void {
     const place = known.length;
     const start = place * PAGE_LENGTH;
-    const made = start + PAGE_LENGTH <= sequence.decodedFrom ? "prefill" : "decode";
+    const made = start + PAGE_LENGTH <= decodedFrom ? "prefill" : "decode";
     const page = table[place]!;
     const node = index.add(known, ids.slice(start, start + PAGE_LENGTH), page, made, search.isolation);
     if (node?.page === page) references[page]!++;
@@ -164,8 +167,9 @@ export function createKvPages(options: KvPagesOptions): KvPages {
     for (let place = 0; place < ids.length; place++) {
       if (held.ids.length % PAGE_LENGTH === 0) held.table.push(take());
       held.ids.push(ids[place]!);
-      if (held.ids.length % PAGE_LENGTH === 0) publish(held);
     }
+    // What decode made may be a guess that is cut again: a page that is known would have to be copied then.
+    if (made === "prefill") publishFull(held);
   }
 
   return {
@@ -209,6 +213,7 @@ export function createKvPages(options: KvPagesOptions): KvPages {
       const copies: PageCopy[] = [];
       for (const { sequence, ids, made } of appends) {
         const held = find(sequence);
+        publishFull(held);
         const open = openPage(held.ids.length, held.table);
         if (open !== undefined && ids.length > 0 && references[open]! > 1) {
           const to = take();
@@ -223,6 +228,7 @@ export function createKvPages(options: KvPagesOptions): KvPages {
     },
 
     fork(sequence) {
+      publishFull(find(sequence));
       const { ids, decodedFrom, table, known, search } = find(sequence);
       return add({ ids: [...ids], decodedFrom, table: [...table], known: [...known], search });
     },
@@ -238,6 +244,7 @@ export function createKvPages(options: KvPagesOptions): KvPages {
     },
 
     free(sequence) {
+      publishFull(find(sequence));
       for (const page of find(sequence).table) release(page);
       sequences.delete(sequence);
       trim();

@@ -1,5 +1,6 @@
 // What the page and the engine's worker say to each other: the calls, and the events that come back on a port.
 import type { ModelList } from "../api/types.ts";
+import type { Speculation } from "../engine/answer.ts";
 import type { Stall } from "../engine/desk.ts";
 import type { ModelInfo } from "../engine/model-info.ts";
 import type { ProgressEvent } from "../engine/progress.ts";
@@ -9,6 +10,8 @@ import type { ModelFile } from "./model-files.ts";
 export interface OpenOptions {
   /** Bytes of GPU memory for the keys, values and scratch of all models, beside their weights; default 1 GiB. */
   readonly memoryBudget?: number;
+  /** `lookup`: text that repeats the prompt or itself comes faster. Never changes an answer; default "off". */
+  readonly speculate?: Speculation;
 }
 
 export interface LoadOptions {

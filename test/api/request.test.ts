@@ -82,6 +82,13 @@ test("every honoured field arrives", () => {
     prompt_cache_key: "k",
     metadata: { a: "b" },
     service_tier: "flex",
+    prediction: {
+      type: "content",
+      content: [
+        { type: "text", text: "one " },
+        { type: "text", text: "text" },
+      ],
+    },
   });
   expect(request).toEqual({
     model: "m",
@@ -102,6 +109,7 @@ test("every honoured field arrives", () => {
     cache: { exact: true, lifetimeMs: 30 * 60_000 },
     user: "u",
     safetyIdentifier: "s",
+    prediction: "one text",
   });
   expect(sampling).toEqual({
     temperature: 0,
@@ -173,7 +181,6 @@ const ASKING: Record<string, unknown> = {
   response_format: { type: "json_schema", json_schema: { name: "n", schema: {}, strict: true } },
   modalities: ["text", "audio"],
   audio: { voice: { id: "v" }, format: "wav" },
-  prediction: { type: "content", content: [{ type: "text", text: "x" }] },
   tools: [
     { type: "function", function: { name: "f", parameters: { type: "object" }, strict: true } },
     { type: "custom", custom: { name: "g", format: { type: "text" } } },

@@ -216,12 +216,30 @@ test("n choices come through the worker, interleaved and alike", async () => {
   expect(new Set(texts).size).toBe(3);
 });
 
-test("a memory budget that is none is refused by name", async () => {
+test.each([
+  ["memoryBudget", -1],
+  ["speculate", "draft-model"],
+])("a %s that is none is refused by name", async (name, value) => {
   vi.stubGlobal("navigator", {});
   const made = fakeWorker(scriptedHost({}).open);
-  const opening = createEngine({ model: FILE, memoryBudget: -1, worker: () => made.worker });
-  await expect(opening).rejects.toMatchObject({ code: "invalid_request", param: "memoryBudget" });
+  const opening = createEngine({ model: FILE, [name]: value, worker: () => made.worker });
+  await expect(opening).rejects.toMatchObject({ code: "invalid_request", param: name });
   expect(made.terminated).toBe(true);
+});
+
+test("speculate reaches the worker, and costs fewer steps", async () => {
+  vi.stubGlobal("navigator", {});
+  const [looked, plain] = await Promise.all(
+    (["lookup", "off"] as const).map(async (speculate) => {
+      const host = scriptedHost({ reply: "the sea the sea the sea the sea the sea" });
+      const { worker } = fakeWorker(host.open);
+      const engine = await createEngine({ model: FILE, speculate, worker: () => worker });
+      const { choices } = await engine.chat.completions.create(BASE);
+      return { text: choices[0]!.message.content, steps: host.runtimes[0]!.steps.length };
+    }),
+  );
+  expect(looked!.text).toBe(plain!.text);
+  expect(looked!.steps).toBeLessThan(plain!.steps);
 });
 
 test("a worker that does not start is worker_crashed", async () => {

@@ -183,13 +183,16 @@ export const REQUEST_TRAPS: Traps = {
         expect(await text({ logit_bias: { [X]: 100 } })).toBe("x".repeat(12));
         expect(await text({ seed: 5 })).not.toBe(await text({ seed: 6 }));
         expect((await plain(RANDOM, { ...SAMPLED, n: 7 })).choices.length).toBe(7);
+        const prediction = { type: "content" as const, content: "Hello" };
+        const { completion_tokens_details } = (await plain({ reply: "Hello" }, { prediction })).usage;
+        expect(completion_tokens_details.accepted_prediction_tokens).toBeGreaterThan(0);
       },
       "what has none is refused by name": async () => {
         const { engine } = await openScripted();
         const wishes: [object, string][] = [
           [{ modalities: ["text", "audio"] }, "modalities"],
           [{ audio: { voice: "alloy", format: "wav" } }, "audio"],
-          [{ prediction: { type: "content", content: "x" } }, "prediction"],
+          [{ prediction: { type: "content", content: [{ type: "image_url" }] } }, "prediction.content[0].type"],
           [{ web_search_options: {} }, "web_search_options"],
           [{ verbosity: "low" }, "verbosity"],
           [{ moderation: { model: "m" } }, "moderation"],

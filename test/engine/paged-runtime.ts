@@ -13,8 +13,12 @@ export interface Paged {
 }
 
 /** Its pages say what is still held; asking for a sequence that is not open fails the test. */
-export function createPagedRuntime(pageCount: number, random: Random): Paged & { readonly runtime: Runtime } {
-  const scripted = createScriptedRuntime({ logits: scattered, maxSequences: 6, prefillRows: 48 });
+export function createPagedRuntime(
+  pageCount: number,
+  random: Random,
+  logits = scattered,
+): Paged & { readonly runtime: Runtime } {
+  const scripted = createScriptedRuntime({ logits, maxSequences: 6, prefillRows: 48 });
   const pages = createKvPages({ pageCount, maxSequences: 6, pageBytes: 1 });
   const held = new Map<SequenceId, number>();
   /** Sometimes at once, sometimes turns later. */

@@ -7,6 +7,7 @@ import { readGguf } from "../../src/gguf/gguf.ts";
 import type { Runtime, SequenceId, StepBatch, StepId, StepResult } from "../../src/runtime/runtime.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { createRandom } from "../fixtures/random.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
 import { judged } from "./judged.ts";
 
@@ -47,6 +48,21 @@ export function scattered(ids: readonly number[]): Float32Array {
     return (state >>> 0) / 2 ** 30;
   });
   for (const id of TOKENIZER.endIds) logits[id] = -100;
+  return logits;
+}
+
+const DIGITS = [...TOKENIZER.encode("0123456789")];
+
+/**
+ * Logits that depend on the last ids alone, and leave some to chance among ten digits and the end: an answer repeats itself
+ * now and then, and its text has one token a character, in whatever text it stands.
+ */
+export function digits(ids: readonly number[]): Float32Array {
+  const logits = new Float32Array(TOKENIZER.vocabSize).fill(-50);
+  const { uint32, unit } = createRandom(ids.slice(-3).reduce((hash, id) => Math.imul(hash, 31) + id, 7));
+  for (const id of DIGITS) logits[id] = 3 * unit();
+  logits[DIGITS[uint32() % DIGITS.length]!]! += 3;
+  logits[END] = -2;
   return logits;
 }
 

@@ -4,14 +4,14 @@ import { describe, expect, test } from "vitest";
 import type { ChatCompletionChunk } from "../../src/api/types.ts";
 import { isEngineError } from "../../src/base/errors.ts";
 import { nextTask } from "../../src/base/event-loop.ts";
-import { type Engine, openEngine } from "../../src/engine/engine.ts";
+import { type Engine, type EngineOptions, openEngine } from "../../src/engine/engine.ts";
 import { modelAtHand } from "../../src/engine/model-opener.ts";
 import type { RuntimeHost } from "../../src/engine/runtime-host.ts";
 import type { RequestStats } from "../../src/engine/stats.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { createRandom, type Random } from "../fixtures/random.ts";
 import { createPagedRuntime, PAGE_LENGTH, type Paged } from "./paged-runtime.ts";
-import { MODEL } from "./scripted-runtime.ts";
+import { digits, MODEL } from "./scripted-runtime.ts";
 
 const OPEN = modelAtHand({ files: [memorySource(MODEL, "tiny.gguf")] });
 const CONTEXT_LENGTH = 256;
@@ -22,7 +22,8 @@ const REQUESTS = 24;
 /** Far more turns of the event loop than the slowest round takes. */
 const MOST_TURNS = 200_000;
 
-async function openTwo(pageCount: number, random: Random, onStats?: (stats: RequestStats) => void) {
+/** The engine guesses ahead; that of the answers to compare with does not. */
+async function openTwo(pageCount: number, random: Random, more: Pick<EngineOptions, "onStats" | "speculate"> = {}) {
   const opened: Paged[] = [];
   const openHost = async (): Promise<RuntimeHost> => ({
     adapter: "script",
@@ -30,14 +31,14 @@ async function openTwo(pageCount: number, random: Random, onStats?: (stats: Requ
     plan: () => ({
       bytes: 0,
       async create() {
-        const { runtime, ...paged } = createPagedRuntime(pageCount, random);
+        const { runtime, ...paged } = createPagedRuntime(pageCount, random, digits);
         opened.push(paged);
         return runtime;
       },
     }),
     dispose() {},
   });
-  const engine = await openEngine({ openHost, ...(onStats && { onStats }) });
+  const engine = await openEngine({ openHost, speculate: "lookup", ...more });
   for (const id of ["one", "two"]) await engine.load({ id, openModel: OPEN });
   return { engine, opened };
 }
@@ -51,6 +52,8 @@ interface Plan {
     readonly max_tokens: number;
     readonly logprobs: boolean;
     readonly prompt_logprobs?: number;
+    readonly ignore_eos: true;
+    readonly prediction?: { readonly type: "content"; readonly content: string };
   };
   readonly stream: boolean;
   /** Turns before it is sent. */
@@ -73,6 +76,8 @@ function plannedRequest(random: Random): Plan {
       max_tokens: 1 + random.below(random.pick([4, 30, 90])),
       logprobs: random.below(2) === 0,
       ...(random.below(6) === 0 && { prompt_logprobs: 1 }),
+      ignore_eos: true,
+      ...(random.below(3) === 0 && { prediction: { type: "content", content: "0123456789".repeat(random.below(9)) } }),
     },
     stream: random.below(2) === 0,
     delay: random.below(60),
@@ -153,10 +158,10 @@ async function allWithinTurns<T>(work: readonly Promise<T>[]): Promise<T[]> {
   return Promise.all(work);
 }
 
-const aloneEngine = openTwo(AMPLE, createRandom(0));
+const aloneEngine = openTwo(AMPLE, createRandom(0), { speculate: "off" });
 
 /** The answer to a request that has the engine for itself. */
-async function aloneAnswer({ params }: Plan): Promise<unknown> {
+async function aloneAnswer({ params: { prediction: _, ...params } }: Plan): Promise<unknown> {
   const { engine } = await aloneEngine;
   return choicesOf(await engine.chat.completions.create(params));
 }
@@ -172,7 +177,7 @@ describe.each(ROUNDS)("round %i", (seed) => {
     const random = createRandom(seed);
     const plans = Array.from({ length: REQUESTS }, () => plannedRequest(random));
     const stats: RequestStats[] = [];
-    const { engine, opened } = await openTwo(SCARCE, random, (figures) => stats.push(figures));
+    const { engine, opened } = await openTwo(SCARCE, random, { onStats: (figures) => stats.push(figures) });
     const ends = await allWithinTurns(plans.map((plan) => play(engine, plan, random)));
     await turns(20);
     expect(quiet(opened)).toEqual([

@@ -13,6 +13,7 @@ export interface Asked {
   readonly service_tier?: string | null;
   readonly return_token_ids?: boolean | null;
   readonly prompt_logprobs?: number | null;
+  readonly prediction?: object | null;
   readonly stream_options?: { readonly include_usage?: boolean | null } | null;
 }
 
@@ -83,8 +84,13 @@ function choiceFaults(choice: ChatCompletionChoice, asked: Asked): string[] {
 
 function usageFaults(answer: Answer, usage: ChatCompletion["usage"], asked: Asked): string[] {
   const faults: string[] = [];
-  const { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details } = usage;
-  if (total_tokens !== prompt_tokens + completion_tokens) faults.push("total_tokens is not the sum");
+  const { prompt_tokens, total_tokens, prompt_tokens_details, completion_tokens_details } = usage;
+  if (total_tokens !== prompt_tokens + usage.completion_tokens) faults.push("total_tokens is not the sum");
+  const { accepted_prediction_tokens: accepted, rejected_prediction_tokens: rejected } = completion_tokens_details;
+  // Rejected tokens count, but are no part of an answer.
+  const completion_tokens = usage.completion_tokens - rejected;
+  if (!asked.prediction && accepted + rejected > 0) faults.push("tokens of a prediction that there was not");
+  if (accepted > completion_tokens) faults.push("more tokens of the prediction in the answer than it has");
   if (prompt_tokens < 1 || prompt_tokens_details.cached_tokens > prompt_tokens) faults.push("prompt_tokens");
   const limit = asked.max_completion_tokens ?? asked.max_tokens;
   if (limit && completion_tokens > limit * answer.choices.length)

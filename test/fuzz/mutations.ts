@@ -44,7 +44,6 @@ const WISHES: readonly Body[] = [
   { response_format: { type: "json_object" } },
   { response_format: { type: "json_schema", json_schema: { name: "s", schema: {}, strict: true } } },
   { modalities: ["text", "audio"], audio: { voice: "alloy", format: "wav" } },
-  { prediction: { type: "content", content: "text" } },
   { web_search_options: { search_context_size: "low" } },
   { store: true },
   { moderation: { model: "m" } },

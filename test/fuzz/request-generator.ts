@@ -86,7 +86,10 @@ const FIELDS: Readonly<Record<Optional, (random: Random) => unknown>> = {
   response_format: among({ type: "text" }, null),
   modalities: among(["text"], null),
   audio: among(null),
-  prediction: among(null),
+  prediction: (random) => ({
+    type: "content",
+    content: random.below(2) ? text(random) : list(random, 1, 3, (own) => ({ type: "text", text: text(own) })),
+  }),
   tools: among([], null),
   tool_choice: among(null),
   parallel_tool_calls: among(null),

@@ -94,6 +94,32 @@ const choosing: Check<Way>[] = [
     },
   },
   {
+    claim: "a prediction changes no answer, with any other field, and its tokens are counted truly",
+    async run({ ask, answer, chunks }) {
+      for (const more of [{}, { n: 2, temperature: 1, seed: 5, logprobs: true, presence_penalty: 1 }]) {
+        const fields = { max_tokens: 16, ...more };
+        const expected = await answer(fields);
+        const wrong = { ...fields, prediction: { type: "content" as const, content: "\u00e9\u00e9\u00e9" } };
+        const missed = await answer(wrong);
+        equal(missed.choices, expected.choices, "the answer with a wrong prediction");
+        equal(missed.usage.completion_tokens_details.accepted_prediction_tokens, 0, "accepted of a wrong prediction");
+        const content = [{ type: "text" as const, text: text(expected)[0]! }];
+        const predicted = { ...fields, prediction: { type: "content" as const, content } };
+        for (const found of [
+          await answer(predicted),
+          addedUp(await chunks({ ...predicted, stream_options: { include_usage: true } })),
+        ]) {
+          none(answerFaults(found, ask(predicted)), "the answer with a prediction");
+          equal(found.choices, expected.choices, "the answer with a prediction");
+          const { completion_tokens, completion_tokens_details: details } = found.usage!;
+          claim(details.accepted_prediction_tokens > 0, "nothing of a true prediction was accepted");
+          const counted = completion_tokens - details.rejected_prediction_tokens;
+          equal(counted, expected.usage.completion_tokens, "the tokens that are not rejected");
+        }
+      }
+    },
+  },
+  {
     claim: "requests that run together get the answers that each gets alone",
     async run({ answer, chunks }) {
       const requests = [1, 2, 3, 4].map((seed): Fields => ({ seed, temperature: 1, max_tokens: 12 }));
