@@ -6,7 +6,7 @@ import { abortedError, isEngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { PendingCalls } from "../base/pending.ts";
 import { untilAbort } from "../base/until-abort.ts";
-import type { PrefixMatch, Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
+import type { PrefixMatch, RowResult, Runtime, SequenceId, StepBatch } from "../runtime/runtime.ts";
 import { createSampler } from "../sampling/sampler.ts";
 import { createLane, createTrack, inTurn, type Lane, type LaneKeeper, type NextRow, type Track } from "./lane.ts";
 import { makeRoom, resumeOne } from "./memory-pressure.ts";
@@ -94,7 +94,7 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     if (stopped) throw stopped.error;
   }
 
-  async function compute(rows: readonly NextRow[]): Promise<readonly (readonly Float32Array[])[]> {
+  async function compute(rows: readonly NextRow[]): Promise<readonly RowResult[]> {
     const stage = rows[0]!.stage;
     lastStage = stage;
     const start = performance.now();
@@ -103,7 +103,7 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
       // A lane's abort ends only a step that is for it alone.
       const signal = rows.length === 1 ? rows[0]!.track.signal : undefined;
       const result = await calls.track(runtime.step({ stage, rows: rows.map(rowOf) }, signal));
-      return result.rows.map(({ logits }) => logits ?? []);
+      return result.rows;
     } finally {
       clearTimeout(watchdog);
     }
@@ -112,9 +112,9 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
   /** A step; what comes back is to be tried again, without the lane that gave its memory for it. */
   async function attempt(rows: readonly NextRow[]): Promise<readonly NextRow[]> {
     try {
-      const logits = await compute(rows);
+      const results = await compute(rows);
       rows.forEach((row, index) => {
-        settle(row, logits[index]!);
+        settle(row, results[index]!);
       });
       return [];
     } catch (error) {
@@ -130,7 +130,8 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     }
   }
 
-  function settle({ track, ids, last, draft }: NextRow, logits: readonly Float32Array[]): void {
+  function settle({ track, ids, last, draft }: NextRow, result: RowResult): void {
+    const { logits = [], tokens, fault } = result;
     const from = track.held;
     track.held += ids.length + draft.length;
     const { waiting, signal, onLogits } = track;
@@ -143,8 +144,8 @@ export function createDesk(runtime: Runtime, { onStall, onWork }: DeskEvents): D
     waiting.ticket = tickets++;
     if (!last) return;
     track.onLogits = undefined; // a prompt that is fed again has been seen
-    invariant(logits.length > draft.length, "the runtime gave too few logits for what a row wanted");
-    waiting.resolve(logits);
+    invariant(tokens || fault || logits.length > draft.length, "the runtime gave less than a row wanted");
+    waiting.resolve(result);
   }
 
   async function openLanes({ prompt, search, tier }: LaneRequest, width: number, signal: AbortSignal): Promise<Lanes> {
