@@ -6,7 +6,7 @@ import type { Tier } from "../api/request.ts";
 import { abortedError, EngineError, isEngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { PendingCalls } from "../base/pending.ts";
-import type { Runtime, StepBatch } from "../runtime/runtime.ts";
+import type { RowResult, Runtime, StepBatch } from "../runtime/runtime.ts";
 import { createSampler } from "../sampling/sampler.ts";
 import { forget, inTurn, type NextRow, type Track } from "./lane.ts";
 import { type LaneRequest, type Lanes, type LanesKeeper, openLanes, openSequence } from "./lanes.ts";
@@ -120,7 +120,7 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
   }
 
   /** Undefined when the runtime was lost. */
-  async function compute(rows: readonly NextRow[]): Promise<readonly (readonly Float32Array[])[] | undefined> {
+  async function compute(rows: readonly NextRow[]): Promise<readonly RowResult[] | undefined> {
     const stage = rows[0]!.stage;
     lastStage = stage;
     const calledOff = watchStall(stage, onStall);
@@ -128,7 +128,7 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
       // A lane's abort ends only a step that is for it alone.
       const signal = rows.length === 1 ? rows[0]!.track.signal : undefined;
       const result = await slot.call((runtime) => runtime.step({ stage, rows: rows.map(rowOf) }, signal));
-      return result?.rows.map(({ logits }) => logits ?? []);
+      return result?.rows;
     } finally {
       calledOff();
     }
@@ -138,11 +138,11 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
   async function attempt(rows: readonly NextRow[]): Promise<readonly NextRow[]> {
     const runtime = slot.current;
     try {
-      const logits = await compute(rows);
+      const results = await compute(rows);
       // After a loss the lanes go on waiting, for the next runtime's step.
-      if (!logits || slot.current !== runtime) return [];
+      if (!results || slot.current !== runtime) return [];
       rows.forEach((row, index) => {
-        settle(row, logits[index]!);
+        settle(row, results[index]!);
       });
       return [];
     } catch (error) {
@@ -163,7 +163,8 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
     return slot.call((runtime) => makeRoom(tracks, rows, runtime)).catch(() => undefined);
   }
 
-  function settle({ track, ids, last, draft }: NextRow, logits: readonly Float32Array[]): void {
+  function settle({ track, ids, last, draft }: NextRow, result: RowResult): void {
+    const { logits = [], tokens, fault } = result;
     const from = track.held;
     track.held += ids.length + draft.length;
     const { waiting, signal, onLogits } = track;
@@ -177,8 +178,8 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
     if (!last) return;
     track.onLogits = undefined; // a prompt that is fed again has been seen
     track.losses = 0;
-    invariant(logits.length > draft.length, "the runtime gave too few logits for what a row wanted");
-    waiting.resolve(logits);
+    invariant(tokens || fault || logits.length > draft.length, "the runtime gave less than a row wanted");
+    waiting.resolve(result);
   }
 
   const desk: Desk = {

@@ -3,7 +3,7 @@
 import type { Tier } from "../api/request.ts";
 import { abortedError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
-import type { PrefixMatch, Runtime, RuntimeInfo, SequenceId, StepBatch } from "../runtime/runtime.ts";
+import type { PrefixMatch, RowResult, Runtime, RuntimeInfo, SequenceId, StepBatch } from "../runtime/runtime.ts";
 import type { SamplingPlan } from "../sampling/plan.ts";
 import type { Sampled, Sampler } from "../sampling/sampler.ts";
 import { verify } from "./verify.ts";
@@ -72,6 +72,8 @@ export interface Track {
   decoded: number[];
   /** Ids that may come next. Only those that turn out right become part of `decoded`. */
   draft: readonly number[];
+  /** What the token after the last id is drawn by, where the runtime can do it without handing out logits. */
+  plan: SamplingPlan | undefined;
   /** How many of all these ids the runtime holds; with some of a draft, until those that are wrong are cut. */
   held: number;
   /** Positions of whole pages that other lanes of its request hold with it: giving them up alone frees nothing. */
@@ -90,12 +92,12 @@ export interface Track {
   interrupt: (() => void) | undefined;
 }
 
-/** Whoever waits for the logits after a track's last id. */
+/** Whoever waits for what comes after a track's last id. */
 export interface Waiting {
   /** Lower: has waited longer since its last step. */
   ticket: number;
-  /** Takes the logits after the last id, then those after each id of the draft that was computed with it. */
-  resolve(logits: readonly Float32Array[]): void;
+  /** Takes the token after the last id; or the logits there, then those after each id of the draft that was computed with it. */
+  resolve(result: RowResult): void;
   reject(error: unknown): void;
 }
 
@@ -138,6 +140,7 @@ export function createTrack(
     losses: 0,
     decoded: [],
     draft: [],
+    plan: undefined,
     onLogits: undefined,
     parked: false,
     suspended: false,
@@ -152,9 +155,9 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
   const { signal } = track;
   let released = false;
 
-  /** The logits after the last id, and after each id of the draft that had room beside it. */
-  function logits(): Promise<readonly Float32Array[]> {
-    return new Promise<readonly Float32Array[]>((resolve, reject) => {
+  /** What comes after the last id: see Waiting. */
+  function following(): Promise<RowResult> {
+    return new Promise<RowResult>((resolve, reject) => {
       const stopped = keeper.stopped();
       if (signal.aborted) return reject(abortedError(signal));
       if (stopped) return reject(stopped.error);
@@ -180,13 +183,17 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
     async prefill(onLogits) {
       invariant(!onLogits || track.held === 0, "only a lane that began empty sees all of its prompt");
       track.onLogits = onLogits;
-      const row = (await logits()).at(-1)!;
+      const { logits } = await following();
+      const row = logits!.at(-1)!;
       return (plan) => keeper.sampler.sample(row, plan, { prompt: track.prompt, sampled: [] });
     },
     async decode(id, plan, draft) {
       track.decoded.push(id);
       track.draft = draft;
-      const rows = await logits();
+      track.plan = drawsItself(track.info, plan) ? plan : undefined;
+      const { tokens, fault, logits: rows = [] } = await following();
+      if (fault) throw fault;
+      if (tokens) return { sampled: tokens, drafted: 0 };
       const sampled = verify(keeper.sampler, plan, rows, draft, { prompt: track.prompt, sampled: track.decoded });
       track.draft = [];
       if (sampled.length < rows.length)
@@ -223,6 +230,11 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
       else free();
     },
   };
+}
+
+/** Whether the runtime saves the reading of logits for such a plan. */
+function drawsItself({ samplingSteps }: RuntimeInfo, { steps }: SamplingPlan): boolean {
+  return steps.every(({ name }) => samplingSteps.includes(name));
 }
 
 /** Rows of logits of the prompt that are taken at once: all of them lie on the heap together. */

@@ -15,6 +15,8 @@ export interface Counters {
   submits: number;
   dispatches: number;
   bufferWrites: number;
+  /** Bytes copied to where the CPU reads them. */
+  readBytes: number;
 }
 
 export interface AdapterFacts {
@@ -101,6 +103,7 @@ function wrapDevice(
     submits: 0,
     dispatches: 0,
     bufferWrites: 0,
+    readBytes: 0,
   };
   let failure: EngineError | undefined;
   const { promise: lost, resolve: reportLost } = settleLater<EngineError>();

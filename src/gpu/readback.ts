@@ -44,6 +44,7 @@ export async function createReadback(device: Device, byteLength: number, depth: 
       const slot = ready.shift();
       invariant(slot, `more than ${depth} readbacks in flight`);
       recorder.copy(from, slot, length);
+      device.counters.readBytes += length;
       let taken = true;
       const release = () => {
         invariant(taken, "a readback is read once");

@@ -9,7 +9,7 @@ import { allocateState, type GpuState } from "./gpu-state.ts";
 
 export interface Allocated {
   readonly state: GpuState;
-  readonly readback: Readback;
+  readonly logitReads: Readback;
   readonly free: () => void;
 }
 
@@ -27,12 +27,12 @@ export async function allocateMemory(device: Device, spec: ModelSpec, planned: M
 async function allocate(device: Device, spec: ModelSpec, memory: MemoryPlan): Promise<Allocated> {
   const state = await allocateState(device, spec, memory);
   try {
-    const readback = await createReadback(device, memory.scratch.readback, READS_IN_FLIGHT);
+    const logitReads = await createReadback(device, memory.scratch.readback, READS_IN_FLIGHT);
     const free = () => {
-      readback.dispose();
+      logitReads.dispose();
       state.free();
     };
-    return { state, readback, free };
+    return { state, logitReads, free };
   } catch (error) {
     state.free();
     throw error;

@@ -3,8 +3,10 @@ import { EngineError } from "../base/errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { decodeChunks, partialsLength } from "../kernels/attention-decode.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
+import { MOST_SAMPLED_TOKENS, SAMPLE_RESULT_WORDS } from "../kernels/sample-rows.ts";
 import { buildGraph, type Graph, type Slot } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
+import { samplerBytes } from "./gpu-sampler.ts";
 import { type StepBounds, stepBytes } from "./step-buffer.ts";
 
 /** How keys and values are stored; part of the fingerprint. */
@@ -20,6 +22,8 @@ const MAX_SEQUENCES = 64;
 /** Rows of logits held at once: a step that wants more runs its head several times. */
 export const LOGIT_ROWS = 16;
 export const READS_IN_FLIGHT = 2;
+/** Tokens of a step whose logits have a bias or a penalty, 16 bytes each: rows beyond them are sampled on the CPU. */
+const SAMPLE_ENTRIES = 8192;
 /** Where pages are plenty, each answer of a full decode step gets so many beside one whole context. */
 const PAGES_PER_ANSWER = 4;
 /** A model is not loaded with less context than this, unless less was asked for: it could hold no conversation. */
@@ -33,6 +37,8 @@ export interface MemoryRequest {
   readonly maxSequences?: number | undefined;
   /** For keys, values and scratch together; default 512 MiB. */
   readonly availableBytes?: number | undefined;
+  /** Sample where the logits are. Absent: except on CPU adapters, where reading them costs nothing and the CPU is faster. */
+  readonly gpuSampling?: boolean | undefined;
 }
 
 export interface MemoryPlan {
@@ -44,6 +50,7 @@ export interface MemoryPlan {
   readonly kv: KvPlan;
   readonly step: StepBounds;
   readonly scratch: ScratchBytes;
+  readonly gpuSampling: boolean;
   /** KV and scratch together. */
   readonly bytes: number;
 }
@@ -65,6 +72,8 @@ export interface ScratchBytes {
   readonly partials: number;
   readonly ropeTable: number;
   readonly pageScratch: number;
+  /** What sampling needs between its kernels and for its results, these read back included. */
+  readonly sampling: number;
   /** One of READS_IN_FLIGHT. */
   readonly readback: number;
 }
@@ -76,9 +85,10 @@ export function planMemory(device: Device, spec: ModelSpec, request: MemoryReque
   const maxSequences = request.maxSequences ?? MAX_SEQUENCES;
   const prefill = request.prefillRows ?? (device.adapter.isFallback ? FALLBACK_PREFILL_ROWS : PREFILL_ROWS);
   const maxRows = { prefill, decode: DECODE_ROWS };
+  const gpuSampling = (request.gpuSampling ?? !device.adapter.isFallback) && spec.vocabSize <= MOST_SAMPLED_TOKENS;
   const graphs = [buildGraph(spec, "prefill"), buildGraph(spec, "decode")];
   const scratchFor = (contextLength: number) =>
-    scratchBytes(spec, graphs, { maxRows, maxSequences, contextLength, layerPageBytes });
+    scratchBytes(spec, graphs, { maxRows, maxSequences, contextLength, layerPageBytes, gpuSampling });
 
   const availableBytes = request.availableBytes ?? DEFAULT_BYTES;
   const wanted = Math.min(request.contextLength ?? spec.contextLength, spec.contextLength);
@@ -102,7 +112,7 @@ export function planMemory(device: Device, spec: ModelSpec, request: MemoryReque
   const contextLength = Math.min(wanted, room * PAGE_LENGTH);
   const pageCount = Math.min(room, Math.max(2 * wantedPages, wantedPages + PAGES_PER_ANSWER * DECODE_ROWS));
   const scratch = scratchFor(contextLength);
-  const step = stepBounds({ maxRows, maxSequences, contextLength });
+  const step = stepBounds({ maxRows, maxSequences, contextLength, gpuSampling });
   return {
     contextLength,
     maxSequences,
@@ -110,6 +120,7 @@ export function planMemory(device: Device, spec: ModelSpec, request: MemoryReque
     kv: { pageCount, leastPages, layerPageBytes, pageBytes },
     step,
     scratch,
+    gpuSampling,
     bytes: pageCount * pageBytes + sum(scratch),
   };
 }
@@ -132,6 +143,7 @@ interface Sizes {
   readonly maxSequences: number;
   readonly contextLength: number;
   readonly layerPageBytes: number;
+  readonly gpuSampling: boolean;
 }
 
 function scratchBytes(spec: ModelSpec, graphs: readonly Graph[], sizes: Sizes): ScratchBytes {
@@ -149,15 +161,19 @@ function scratchBytes(spec: ModelSpec, graphs: readonly Graph[], sizes: Sizes): 
     partials: partialsLength(maxRows.decode, spec.headCount, spec.headDim, decodeChunks(contextLength)) * 4,
     ropeTable: contextLength * spec.rope.dimension * 4,
     pageScratch: layerPageBytes,
+    sampling: sizes.gpuSampling
+      ? samplerBytes(spec.vocabSize, LOGIT_ROWS) + READS_IN_FLIGHT * LOGIT_ROWS * SAMPLE_RESULT_WORDS * 4
+      : 0,
     readback: LOGIT_ROWS * spec.vocabSize * 4,
   };
 }
 
-function stepBounds({ maxRows, maxSequences, contextLength }: Omit<Sizes, "layerPageBytes">): StepBounds {
+function stepBounds({ maxRows, maxSequences, contextLength, gpuSampling }: Omit<Sizes, "layerPageBytes">): StepBounds {
   const rows = Math.max(maxRows.prefill, maxRows.decode);
   // A step names the tables of the sequences in it, and has no more of them than rows.
   const tables = Math.min(maxSequences, rows);
-  return { rows, wantedRows: LOGIT_ROWS, pages: tables * Math.ceil(contextLength / PAGE_LENGTH) };
+  const pages = tables * Math.ceil(contextLength / PAGE_LENGTH);
+  return { rows, wantedRows: LOGIT_ROWS, pages, entries: gpuSampling ? SAMPLE_ENTRIES : 0 };
 }
 
 function sum({ slots, readback, ...rest }: ScratchBytes): number {

@@ -1,23 +1,31 @@
-// The Runtime on WebGPU: plans a step on the CPU, records it as one compute pass, submits, and reads the wanted logits
-// back. All buffers, pipelines and bind groups are made at load; a step makes none.
+// The Runtime on WebGPU: plans a step on the CPU, and has it carried out as one compute pass. All buffers, pipelines and bind
+// groups are made at load; a step makes none.
 import { allEnded } from "../base/all-ended.ts";
 import { EngineError, throwIfAborted } from "../base/errors.ts";
 import type { Gguf } from "../gguf/gguf.ts";
 import type { Device } from "../gpu/device.ts";
-import type { PendingRead, Readback } from "../gpu/readback.ts";
-import { record } from "../gpu/recorder.ts";
+import { createReadback } from "../gpu/readback.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
+import { GPU_SAMPLING_STEPS, SAMPLE_RESULT_WORDS } from "../kernels/sample-rows.ts";
 import { buildGraph } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import { allocateWeights } from "../model/weights.ts";
 import { allocateMemory } from "./gpu-allocation.ts";
-import { type CompiledGraph, compileGraph } from "./gpu-graph.ts";
-import { KV_FORMAT, type KvPlan, LOGIT_ROWS, type MemoryPlan, type MemoryRequest, planMemory } from "./gpu-memory.ts";
-import type { GpuState } from "./gpu-state.ts";
-import { createKvPages, type PageCopy } from "./kv-pages.ts";
+import { compileGraph } from "./gpu-graph.ts";
+import {
+  KV_FORMAT,
+  LOGIT_ROWS,
+  type MemoryPlan,
+  type MemoryRequest,
+  planMemory,
+  READS_IN_FLIGHT,
+} from "./gpu-memory.ts";
+import { createGpuSampler } from "./gpu-sampler.ts";
+import { createStepRunner, type StepParts, type SubmittedStep } from "./gpu-step.ts";
+import { createKvPages } from "./kv-pages.ts";
 import { createLoadProgress, type LoadProgress, type LoadTimes } from "./load-progress.ts";
 import type { Runtime, RuntimeInfo, SequenceId, StepBatch, StepId, StepResult } from "./runtime.ts";
-import { dealLogits, planStep, type StepPlan } from "./step-plan.ts";
+import { planStep } from "./step-plan.ts";
 
 export interface GpuRuntimeOptions extends MemoryRequest {
   readonly device: Device;
@@ -48,9 +56,10 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
   try {
     const weights = await allocateWeights(device, model, graphs);
     cleanups.push(weights.free);
-    const { state, readback, free } = await allocateMemory(device, spec, planned);
+    const { state, logitReads, free } = await allocateMemory(device, spec, planned);
     cleanups.push(free);
-    const { maxRows, maxSequences, contextLength, kv } = state.memory;
+    const { memory } = state;
+    const { maxRows, maxSequences, contextLength } = memory;
 
     const opCount = graphs.reduce((sum, { ops }) => sum + ops.length, 0);
     const progress = createLoadProgress({ bytes: weights.fileBytes, operations: opCount }, onProgress);
@@ -63,16 +72,32 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
     };
     const compile = async () => {
       const compileStart = performance.now();
-      const compiled = await allEnded(
+      const graphsCompiled = allEnded(
         graphs.map(async (graph) => {
           const compiled = await compileGraph(device, graph, weights, state, progress.compiledOne);
           cleanups.push(compiled.free);
           return compiled;
         }),
       );
-      return { compiled, compileMs: performance.now() - compileStart };
+      const [compiled, sampling] = await allEnded([graphsCompiled, openSampling()] as const);
+      return { compiled, sampling, compileMs: performance.now() - compileStart };
     };
-    const [times, { compiled, compileMs }] = await allEnded([upload(), compile()] as const, () => failed.abort());
+    const openSampling = async () => {
+      if (!memory.gpuSampling) return undefined;
+      const sampler = await createGpuSampler(device, spec.vocabSize, LOGIT_ROWS, {
+        logits: state.slots.logits,
+        rows: state.step.samples,
+        entries: state.step.entries,
+      });
+      cleanups.push(sampler.free);
+      const resultBytes = LOGIT_ROWS * SAMPLE_RESULT_WORDS * 4;
+      const reads = await createReadback(device, resultBytes, READS_IN_FLIGHT);
+      cleanups.push(reads.dispose);
+      return { sampler, reads };
+    };
+    const [times, { compiled, sampling, compileMs }] = await allEnded([upload(), compile()] as const, () =>
+      failed.abort(),
+    );
     const [prefill, decode] = compiled;
     throwIfAborted(signal);
     const stages = { prefill: prefill!, decode: decode! };
@@ -82,15 +107,15 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       maxSequences,
       pageLength: PAGE_LENGTH,
       maxRows,
-      samplingSteps: [],
-      capabilities: new Set(["logits", "match"]),
+      samplingSteps: sampling ? GPU_SAMPLING_STEPS : [],
+      capabilities: new Set(["logits", "match", "sample"]),
       fingerprint: {
         adapter: Object.values(device.adapter).join("/"),
-        kernels: await digest([...prefill!.sources, ...decode!.sources]),
+        kernels: await digest([...prefill!.sources, ...decode!.sources, ...(sampling?.sampler.sources ?? [])]),
         kv: KV_FORMAT,
       },
     };
-    const runtime = assemble(device, info, kv, { state, readback, stages, release });
+    const runtime = assemble(device, info, memory, { state, logitReads, stages, sampling }, release);
     options.onLoaded?.({ ...times, compileMs, readyMs: performance.now() - start });
     return runtime;
   } catch (error) {
@@ -99,17 +124,15 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
   }
 }
 
-interface Parts {
-  readonly state: GpuState;
-  readonly readback: Readback;
-  readonly stages: Readonly<Record<StepBatch["stage"], CompiledGraph>>;
-  readonly release: () => void;
-}
-
-function assemble(device: Device, info: RuntimeInfo, kvPlan: KvPlan, parts: Parts): Runtime {
-  const { state, readback, stages, release } = parts;
-  const { pageCount, pageBytes } = kvPlan;
+function assemble(
+  device: Device,
+  info: RuntimeInfo,
+  { kv: { pageCount, pageBytes, layerPageBytes }, step }: MemoryPlan,
+  parts: StepParts,
+  release: () => void,
+): Runtime {
   const kv = createKvPages({ pageCount, maxSequences: info.maxSequences, pageBytes });
+  const runner = createStepRunner(device, info.vocabSize, layerPageBytes, parts, check);
   let disposed = false;
   let stepCount = 0;
   /** Steps take effect in call order: each is recorded when the one before it was submitted. */
@@ -120,68 +143,10 @@ function assemble(device: Device, info: RuntimeInfo, kvPlan: KvPlan, parts: Part
     device.check();
   }
 
-  /** Records and submits everything; resolves when the last submission is on its way, with the reads still pending. */
-  async function submit(batch: StepBatch, signal?: AbortSignal): Promise<{ plan: StepPlan; reads: PendingRows[] }> {
+  async function submit(batch: StepBatch, signal?: AbortSignal): Promise<SubmittedStep> {
     check();
-    const graph = stages[batch.stage];
-    const plan = planStep(batch, kv, info, signal);
-    copyPages(plan.copies);
-    const wantedCount = plan.wanted.length;
-    const reads: PendingRows[] = [];
-    for (let from = 0; from === 0 || from < wantedCount; from += LOGIT_ROWS) {
-      const to = Math.min(from + LOGIT_ROWS, wantedCount);
-      if (to > from) {
-        await readSlot();
-        check();
-      }
-      if (from === 0) state.step.writeStep(plan, to);
-      else state.step.writeWanted(plan, from, to);
-      const recorder = record(device);
-      if (from === 0) graph.recordBody(recorder, plan);
-      if (to === from) {
-        recorder.submit();
-      } else {
-        graph.recordHead(recorder, to - from);
-        const pending = readback.copy(recorder, state.slots.logits, (to - from) * info.vocabSize * 4);
-        try {
-          recorder.submit();
-        } catch (error) {
-          pending.cancel();
-          throw error;
-        }
-        reads.push({ rows: to - from, bytes: startRead(pending) });
-      }
-    }
-    return { plan, reads };
-  }
-
-  /** A buffer cannot be copied onto itself, and copies must come before the pass: one submission of their own, and rare. */
-  function copyPages(copies: readonly PageCopy[]): void {
-    if (copies.length === 0) return;
-    const { layerPageBytes } = kvPlan;
-    const recorder = record(device);
-    for (const { from, to } of copies) {
-      for (const layer of state.kv) {
-        recorder.copy({ buffer: layer.buffer, offset: from * layerPageBytes }, state.pageScratch, layerPageBytes);
-        recorder.copy(state.pageScratch, { buffer: layer.buffer, offset: to * layerPageBytes }, layerPageBytes);
-      }
-    }
-    recorder.submit();
-  }
-
-  let freed: (() => void) | undefined;
-  async function readSlot(): Promise<void> {
-    while (readback.free === 0) {
-      await new Promise<void>((resolve) => {
-        freed = resolve;
-      });
-    }
-  }
-  function startRead(pending: PendingRead): Promise<ArrayBuffer> {
-    const bytes = pending.read();
-    const wake = () => freed?.();
-    bytes.then(wake, wake);
-    return bytes;
+    const plan = planStep(batch, kv, info, signal, parts.sampling && { entries: step.entries });
+    return runner.submit(batch.stage, plan);
   }
 
   /** What a failed wait means: after dispose() every wait fails, whatever it says. */
@@ -205,23 +170,14 @@ function assemble(device: Device, info: RuntimeInfo, kvPlan: KvPlan, parts: Part
     },
     async step(batch, signal) {
       check();
-      const step = ++stepCount as StepId;
+      const id = ++stepCount as StepId;
       const submitted = tail.then(() => submit(batch, signal));
       tail = submitted.catch(() => {});
       try {
-        const { plan, reads } = await submitted;
-        const logits: Float32Array[] = [];
-        for (const { rows, bytes } of reads) {
-          const values = new Float32Array(await bytes);
-          for (let row = 0; row < rows; row++) {
-            logits.push(values.slice(row * info.vocabSize, (row + 1) * info.vocabSize));
-          }
-        }
-        // Without a read nothing has waited for the GPU yet, and the caller's next look at its signal would come too early.
-        if (reads.length === 0) await device.gpu.queue.onSubmittedWorkDone();
+        const rows = await (await submitted).results();
         check();
         throwIfAborted(signal);
-        return { step, rows: dealLogits(plan, logits) } satisfies StepResult;
+        return { step: id, rows } satisfies StepResult;
       } catch (error) {
         throw explain(error);
       }
@@ -247,11 +203,6 @@ function assemble(device: Device, info: RuntimeInfo, kvPlan: KvPlan, parts: Part
       release();
     },
   };
-}
-
-interface PendingRows {
-  readonly rows: number;
-  readonly bytes: Promise<ArrayBuffer>;
 }
 
 function disposedError(): EngineError<"disposed"> {

@@ -48,7 +48,7 @@ export async function allocateState(device: Device, spec: ModelSpec, memory: Mem
     for (let layer = 0; layer < spec.layerCount; layer++) {
       kv.push(await create(`keys and values of layer ${layer}`, kvPlan.pageCount * kvPlan.layerPageBytes, data));
     }
-    const step = await createStepBuffer(device, memory.step);
+    const step = await createStepBuffer(device, memory.step, spec.vocabSize);
     owned.push(step.owned);
     const partials = await create("partial attention", scratch.partials, data);
     const ropeTable = await create("rope table", scratch.ropeTable, data);

@@ -12,10 +12,11 @@ import { ropeKvReference } from "../kernels/rope-kv.ts";
 import { buildRopeTable } from "../kernels/rope-table.ts";
 import { buildGraph, type Graph, type Op, type Slot, type Stage } from "../model/graph.ts";
 import type { MatrixRef, ModelSpec } from "../model/spec.ts";
+import { SAMPLING_STEPS } from "../sampling/plan.ts";
 import { createKvPages } from "./kv-pages.ts";
 import { dequantizeWeights, type HostWeights } from "./reference-weights.ts";
 import type { Runtime, RuntimeInfo, SequenceId, StepId, StepResult } from "./runtime.ts";
-import { dealLogits, planStep, type StepPlan } from "./step-plan.ts";
+import { dealRows, planStep, type StepPlan } from "./step-plan.ts";
 
 export interface ReferenceRuntimeOptions {
   readonly model: Gguf;
@@ -54,8 +55,8 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
     maxSequences,
     pageLength: PAGE_LENGTH,
     maxRows: { prefill: options.prefillRows ?? PREFILL_ROWS, decode: DECODE_ROWS },
-    samplingSteps: [],
-    capabilities: new Set(["logits", "match"]),
+    samplingSteps: SAMPLING_STEPS,
+    capabilities: new Set(["logits", "match", "sample"]),
     fingerprint: { adapter: "reference", kv: kvFormat },
   };
   const kv = createKvPages({ pageCount, maxSequences, pageBytes: layerPageLength * spec.layerCount * 4 });
@@ -95,7 +96,7 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
       check();
       const plan = planStep(batch, kv, info, signal);
       const logits = run(batch.stage, plan);
-      return { step: ++stepCount as StepId, rows: dealLogits(plan, logits) } satisfies StepResult;
+      return { step: ++stepCount as StepId, rows: dealRows(plan, logits) } satisfies StepResult;
     },
     async fork(sequence) {
       check();

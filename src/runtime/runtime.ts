@@ -2,6 +2,7 @@
 // What a runtime cannot do it says in `info`, and refuses with a typed error when asked all the same.
 import type { EngineError } from "../base/errors.ts";
 import type { SamplingPlan, SamplingStepName } from "../sampling/plan.ts";
+import type { Sampled, TokenHistory } from "../sampling/sampler.ts";
 
 export interface PrefixMatch {
   /** Prefixes of another key are not found. */
@@ -28,7 +29,10 @@ export interface RuntimeInfo {
   readonly pageLength: number;
   /** Most tokens in one step, by stage. */
   readonly maxRows: { readonly prefill: number; readonly decode: number };
-  /** The sampling steps that it can do itself; with all those of a plan in here, `want: "sample"` is allowed. */
+  /**
+   * The sampling steps that it does where the logits are. With all those of a plan in here, `want: "sample"` saves reading them;
+   * with others it gives the same token, and saves nothing.
+   */
   readonly samplingSteps: readonly SamplingStepName[];
   readonly capabilities: ReadonlySet<RuntimeCapability>;
   /** Whatever can change a bit of the output: adapter, features, kernels, formats. Part of `system_fingerprint`. */
@@ -63,7 +67,10 @@ export type RowWant =
 export interface Row {
   readonly sequence: SequenceId;
   readonly input: RowInput;
+  /** With `sample`: what the next token is drawn by. */
   readonly plan?: SamplingPlan;
+  /** With `sample`: the prompt and the tokens sampled so far, the row's own included. Unchanged until the step settles. */
+  readonly history?: TokenHistory;
   /** Allowed tokens, one bit each, low bit first: [ceil(vocabSize / 32)]. */
   readonly mask?: Uint32Array;
   readonly want: RowWant;
@@ -83,8 +90,10 @@ export interface RowResult {
   readonly logits?: readonly Float32Array[];
   /** For each wanted position, best first. */
   readonly logprobs?: readonly (readonly { readonly token: number; readonly logprob: number }[])[];
-  /** Sampled or accepted tokens. */
-  readonly tokens?: readonly number[];
+  /** Sampled or accepted tokens, with the logprobs that their plan asks for: to the bit what the CPU sampler gives. */
+  readonly tokens?: readonly Sampled[];
+  /** In place of tokens, why this row alone has none: `numeric_fault`, `grammar_dead_end`. */
+  readonly fault?: EngineError;
 }
 
 export interface StepResult {

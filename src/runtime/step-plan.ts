@@ -4,6 +4,7 @@ import { EngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import type { KvPages, PageCopy } from "./kv-pages.ts";
 import type { Row, RowResult, RuntimeCapability, RuntimeInfo, StepBatch } from "./runtime.ts";
+import { type DrawnRow, drawnRow, drawOf, type KernelRow, kernelRow } from "./step-samples.ts";
 
 export interface StepPlan {
   /** Token rows of the step. */
@@ -12,12 +13,26 @@ export interface StepPlan {
   readonly rows: Uint32Array<ArrayBuffer>;
   /** Page tables of the batch's sequences, one after the other. */
   readonly pages: Uint32Array<ArrayBuffer>;
-  /** Token rows whose logits are wanted, ascending. */
+  /** Token rows whose logits are computed: first those to be read, ascending, then those that kernels draw from. */
   readonly wanted: Uint32Array<ArrayBuffer>;
-  /** How many of `wanted` belong to each row of the batch. */
-  readonly wantedPerRow: readonly number[];
+  /** How many of `wanted` are to be read. */
+  readonly readCount: number;
+  /** What the kernels draw by, for the rest of `wanted`. */
+  readonly kernelRows: readonly KernelRow[];
+  /** What becomes of them, for each row of the batch. */
+  readonly deals: readonly Deal[];
   /** To be performed in every layer before the step writes. */
   readonly copies: readonly PageCopy[];
+}
+
+type Deal =
+  | { readonly to: "caller"; readonly count: number }
+  | { readonly to: "sampler"; readonly drawn: DrawnRow }
+  | { readonly to: "kernels" };
+
+/** What a runtime's kernels can draw by in one step; where there are none, all rows are drawn from logits that are read. */
+export interface KernelRoom {
+  readonly entries: number;
 }
 
 /**
@@ -25,7 +40,13 @@ export interface StepPlan {
  * @throws EngineError `aborted`, `unsupported_parameter`, `budget_exceeded`, `invalid_request`, `context_length_exceeded`,
  *   `out_of_memory`; nothing has changed then
  */
-export function planStep(batch: StepBatch, kv: KvPages, info: RuntimeInfo, signal?: AbortSignal): StepPlan {
+export function planStep(
+  batch: StepBatch,
+  kv: KvPages,
+  info: RuntimeInfo,
+  signal?: AbortSignal,
+  kernels?: KernelRoom,
+): StepPlan {
   throwIfAborted(signal);
   for (const row of batch.rows) refuseUnsupported(row, info.capabilities);
   const ids = batch.rows.map((row) => checkedIds(row, info.vocabSize));
@@ -52,8 +73,11 @@ export function planStep(batch: StepBatch, kv: KvPages, info: RuntimeInfo, signa
 
   const rows = new Uint32Array(rowCount * 4);
   const pages: number[] = [];
-  const wanted: number[] = [];
-  const wantedPerRow: number[] = [];
+  const read: number[] = [];
+  const drawn: number[] = [];
+  const kernelRows: KernelRow[] = [];
+  const deals: Deal[] = [];
+  let room = kernels?.entries ?? 0;
   let at = 0;
   batch.rows.forEach((row, index) => {
     const part = ids[index]!;
@@ -61,28 +85,60 @@ export function planStep(batch: StepBatch, kv: KvPages, info: RuntimeInfo, signa
       rows.set([id, starts[index]! + offset, pages.length, 0], (at + offset) * 4);
     });
     pages.push(...kv.table(row.sequence));
-    const count = typeof row.want === "string" ? 0 : row.want.at === "all" ? part.length : 1;
-    for (let offset = part.length - count; offset < part.length; offset++) wanted.push(at + offset);
-    wantedPerRow.push(count);
     at += part.length;
+    if (row.want === "sample") {
+      const forSampler = drawnRow(row);
+      const forKernels = kernels && kernelRow(forSampler, info.vocabSize, room);
+      (forKernels ? drawn : read).push(at - 1);
+      if (forKernels) {
+        kernelRows.push(forKernels);
+        room -= forKernels.entries.length;
+      }
+      deals.push(forKernels ? { to: "kernels" } : { to: "sampler", drawn: forSampler });
+    } else {
+      const count = typeof row.want === "string" ? 0 : row.want.at === "all" ? part.length : 1;
+      for (let token = at - count; token < at; token++) read.push(token);
+      deals.push({ to: "caller", count });
+    }
   });
   return {
     rowCount,
     rows,
     pages: Uint32Array.from(pages),
-    wanted: Uint32Array.from(wanted),
-    wantedPerRow,
+    wanted: Uint32Array.from([...read, ...drawn]),
+    readCount: read.length,
+    kernelRows,
+    deals,
     copies,
   };
 }
 
-/** Deals the wanted rows' logits, in the plan's order, to the rows of the batch. */
-export function dealLogits(plan: StepPlan, logits: readonly Float32Array[]): RowResult[] {
-  invariant(logits.length === plan.wanted.length, `${logits.length} rows of logits for ${plan.wanted.length} wanted`);
-  let at = 0;
-  return plan.wantedPerRow.map((count) => {
-    at += count;
-    return count === 0 ? {} : { logits: logits.slice(at - count, at) };
+/**
+ * Deals what was computed to the rows of the batch.
+ * @param logits of the rows to be read, in the plan's order
+ * @param drawn what the kernels drew, in the plan's order
+ */
+export function dealRows(
+  plan: StepPlan,
+  logits: readonly Float32Array[],
+  drawn: readonly RowResult[] = [],
+): RowResult[] {
+  invariant(logits.length === plan.readCount, `${logits.length} rows of logits for ${plan.readCount} wanted`);
+  invariant(drawn.length === plan.kernelRows.length, `${drawn.length} tokens for ${plan.kernelRows.length} wanted`);
+  let nextLogits = 0;
+  let nextDrawn = 0;
+  return plan.deals.map((deal) => {
+    switch (deal.to) {
+      case "caller":
+        nextLogits += deal.count;
+        return deal.count === 0 ? {} : { logits: logits.slice(nextLogits - deal.count, nextLogits) };
+      case "sampler":
+        return drawOf(logits[nextLogits++]!, deal.drawn);
+      case "kernels":
+        return drawn[nextDrawn++]!;
+      default:
+        return deal satisfies never;
+    }
   });
 }
 

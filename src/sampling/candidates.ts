@@ -1,6 +1,6 @@
 // Candidates for the draw: the tokens still in play, and the one order that cuts follow: smaller distance from the best
 // logit first, then the lower id.
-import { MAX_DISTANCE, SCORE_ONE, weightOf } from "./fixed-point.ts";
+import { distanceOf, MAX_DISTANCE, weightOf } from "./fixed-point.ts";
 import { LARGEST_F32 } from "./logits.ts";
 
 /** The tokens still in play, by rising id; never none. `length` of the arrays' entries are in use. */
@@ -23,22 +23,20 @@ export function inverseTemperature(temperature: number): number {
 }
 
 /**
- * Fills `into` with the tokens within MAX_DISTANCE of the best one. Each step is one f32 operation (subtract,
- * multiply), a scaling by a power of two and a truncation, so that a GPU computes the same integers.
+ * Fills `into` with the tokens within MAX_DISTANCE of the best one.
  *
  * @param largest the largest logit, finite
  * @param factor 1 / temperature
  */
 export function gatherCandidates(into: Candidates, logits: Float32Array, largest: number, factor: number): void {
-  const limit = MAX_DISTANCE / SCORE_ONE;
   let length = 0;
   let best = -1;
   for (let token = 0; token < logits.length; token++) {
-    const distance = Math.fround(Math.fround(largest - logits[token]!) * factor);
-    if (!(distance < limit)) continue;
+    const distance = distanceOf(logits[token]!, largest, factor);
+    if (distance === MAX_DISTANCE) continue;
     into.tokens[length] = token;
-    into.distances[length] = distance * SCORE_ONE;
-    if (best < 0 && into.distances[length] === 0) best = length;
+    into.distances[length] = distance;
+    if (best < 0 && distance === 0) best = length;
     length++;
   }
   into.length = length;

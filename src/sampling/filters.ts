@@ -1,7 +1,8 @@
 // The filters that cut a tail of the candidates' order, and the cut itself. It is found by counting (radix selection);
 // nothing is sorted.
 import { type Candidates, retain, totalWeight } from "./candidates.ts";
-import { weightOf } from "./fixed-point.ts";
+import { naturalLog } from "./exact-math.ts";
+import { MAX_DISTANCE, mulHigh, SCORE_ONE, weightOf } from "./fixed-point.ts";
 
 /** Keeps the best `count` candidates. */
 export function keepTopK(candidates: Candidates, count: number): void {
@@ -10,12 +11,28 @@ export function keepTopK(candidates: Candidates, count: number): void {
 
 /** Keeps the fewest of the best candidates whose mass reaches `share` of the whole; at least one. */
 export function keepTopP(candidates: Candidates, share: number): void {
-  keepFewest(candidates, byDistance, weightOf, share * totalWeight(candidates));
+  keepFewest(candidates, byDistance, weightOf, massOf(shareQ32(share), totalWeight(candidates)));
+}
+
+/** A share below 1 as a u32, Q32. */
+export function shareQ32(share: number): number {
+  return Math.min(Math.round(share * 2 ** 32), 2 ** 32 - 1);
+}
+
+/** So much of a mass below 2^53, rounded down: by halves, so exactly, as a GPU does it. */
+function massOf(share: number, total: number): number {
+  const high = Math.floor(total / 2 ** 32);
+  return high * share + mulHigh(total >>> 0, share);
 }
 
 /** Keeps the candidates at least `share` times as likely as the best; `maxDistance` = -ln(share), Q24. */
 export function keepMinP(candidates: Candidates, maxDistance: number): void {
   retain(candidates, (distance) => distance <= maxDistance);
+}
+
+/** The furthest that a token may be to be `share` times as likely as the best: -ln(share), Q24. */
+export function minPDistance(share: number): number {
+  return Math.min(Math.floor(-naturalLog(Math.min(share, 1)) * SCORE_ONE), MAX_DISTANCE);
 }
 
 const byDistance = (distance: number): number => distance;

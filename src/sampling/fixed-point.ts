@@ -6,6 +6,8 @@ import { exponential } from "./exact-math.ts";
 export const SCORE_ONE = 1 << 24;
 /** Tokens further than this from the best are dropped: e^-27 is below what 32 random bits can tell from zero. */
 export const MAX_DISTANCE = 27 * SCORE_ONE;
+/** Weights are Q30: that of the best token. */
+export const WEIGHT_ONE = 1 << 30;
 /** Upper bound of gumbelNoise: -ln(-ln(1 - 2^-33)) = 22.874, lower bound -3.131. */
 export const MAX_NOISE = 23 * SCORE_ONE;
 
@@ -83,12 +85,34 @@ function log2Fraction(mantissa: number): number {
   return result;
 }
 
-// e^-x at steps of 1/128 and, between them, of 2^-16; Q31.
-const COARSE = Uint32Array.from({ length: 27 * 128 }, (_, i) => Math.round(exponential(-i / 128) * 2 ** 31));
-const FINE = Uint32Array.from({ length: 512 }, (_, i) => Math.round(exponential(-i / 65536) * 2 ** 31));
+/** e^-x at steps of 1/128 and, between them, of 2^-16; Q31. */
+export const COARSE_WEIGHTS = Uint32Array.from({ length: 27 * 128 }, (_, i) =>
+  Math.round(exponential(-i / 128) * 2 ** 31),
+);
+export const FINE_WEIGHTS = Uint32Array.from({ length: 512 }, (_, i) => Math.round(exponential(-i / 65536) * 2 ** 31));
 
-/** e^-(distance / 2^24) as Q30, for 0 <= distance < MAX_DISTANCE. Integers, so that their sums do not depend on the order. */
+/**
+ * e^-(distance / 2^24) as Q30, for 0 <= distance < MAX_DISTANCE. Integers, so that their sums do not depend on the order;
+ * rounded to the nearest, so that the sum over a whole vocabulary leans to neither side.
+ */
 export function weightOf(distance: number): number {
-  const weight = mulHigh(COARSE[distance >>> 17]!, FINE[(distance >>> 8) & 511]!);
-  return weight - mulHigh(weight, (distance & 255) << 8);
+  const weight = mulRounded(COARSE_WEIGHTS[distance >>> 17]!, FINE_WEIGHTS[(distance >>> 8) & 511]!);
+  return weight - mulRounded(weight, (distance & 255) << 8);
+}
+
+/** The product of two u32 over 2^32, to the nearest integer. */
+function mulRounded(a: number, b: number): number {
+  return mulHigh(a, b) + (Math.imul(a, b) >>> 31);
+}
+
+/**
+ * How far a logit lies below the largest, Q24; MAX_DISTANCE for all that is dropped. Each step is one f32 operation
+ * (subtract, multiply), a scaling by a power of two and a truncation, so that a GPU computes the same integers.
+ *
+ * @param largest the largest logit, finite
+ * @param factor 1 / temperature
+ */
+export function distanceOf(logit: number, largest: number, factor: number): number {
+  const distance = Math.fround(Math.fround(largest - logit) * factor);
+  return distance < MAX_DISTANCE / SCORE_ONE ? Math.trunc(distance * SCORE_ONE) : MAX_DISTANCE;
 }

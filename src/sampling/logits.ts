@@ -12,10 +12,10 @@ export function checkedLargest(logits: Float32Array): number {
   let largest = -Infinity;
   for (let token = 0; token < logits.length; token++) {
     const logit = logits[token]!;
-    if (!(logit < Infinity)) throw numericFault(`Logit ${token} of ${logits.length} is ${logit}`);
+    if (!(logit < Infinity)) throw brokenLogit(token, logits.length, logit);
     if (logit > largest) largest = logit;
   }
-  if (largest === -Infinity) throw numericFault(`None of the ${logits.length} logits is finite`);
+  if (largest === -Infinity) throw noFiniteLogit(logits.length);
   return largest;
 }
 
@@ -29,6 +29,15 @@ export function largestOf(logits: Float32Array): number {
 /** Writes a logit, held within the finite f32 numbers; a token that is ruled out (-Infinity) stays so. */
 export function setLogit(logits: Float32Array, token: number, value: number): void {
   if (logits[token] !== -Infinity) logits[token] = Math.max(-LARGEST_F32, Math.min(value, LARGEST_F32));
+}
+
+/** Of the first logit that is NaN or +Infinity. */
+export function brokenLogit(token: number, vocabSize: number, logit: number): EngineError<"numeric_fault"> {
+  return numericFault(`Logit ${token} of ${vocabSize} is ${logit}`);
+}
+
+export function noFiniteLogit(vocabSize: number): EngineError<"numeric_fault"> {
+  return numericFault(`None of the ${vocabSize} logits is finite`);
 }
 
 function numericFault(what: string): EngineError<"numeric_fault"> {

@@ -1,5 +1,6 @@
 // Log-probabilities of raw logits: natural log-softmax over the whole vocabulary.
-import { exponential, naturalLog } from "./exact-math.ts";
+import { naturalLog } from "./exact-math.ts";
+import { distanceOf, MAX_DISTANCE, WEIGHT_ONE, weightOf } from "./fixed-point.ts";
 import { checkedLargest } from "./logits.ts";
 
 export interface TokenLogprob {
@@ -34,11 +35,22 @@ export function tokenLogprobs(logits: Float32Array, token: number, count: number
   };
 }
 
-/** log(sum of e^logit), [vocabSize]. @param max the largest logit */
-export function logSumExp(logits: Float32Array, max: number): number {
-  let sum = 0;
-  for (let token = 0; token < logits.length; token++) sum += exponential(logits[token]! - max);
-  return max + naturalLog(sum);
+/**
+ * log(sum of e^logit), [vocabSize], within 2^-20. The sum is one of integers, which a GPU finds as well and in any order.
+ * @param largest the largest logit
+ */
+export function logSumExp(logits: Float32Array, largest: number): number {
+  let mass = 0;
+  for (let token = 0; token < logits.length; token++) {
+    const distance = distanceOf(logits[token]!, largest, 1);
+    if (distance < MAX_DISTANCE) mass += weightOf(distance);
+  }
+  return logSumOf(mass, largest);
+}
+
+/** The same from the sum of the weights at temperature 1. */
+export function logSumOf(mass: number, largest: number): number {
+  return largest + naturalLog(mass / WEIGHT_ONE);
 }
 
 export function logprobOf(logit: number, logSum: number): number {

@@ -29,7 +29,8 @@ export function applyPenalties(
     const token = sampled[i]!;
     const count = counts[token]!;
     if (count === 0) continue; // done at an earlier occurrence
-    setLogit(logits, token, Math.fround(logits[token]! - Math.fround(count * perOccurrence)) - once);
+    setLogit(logits, token, logits[token]! - Math.fround(count * perOccurrence));
+    setLogit(logits, token, logits[token]! - once);
     counts[token] = 0;
   }
 }

@@ -3,9 +3,7 @@ import { invariant } from "../base/invariant.ts";
 import { type Candidates, createCandidates, gatherCandidates, inverseTemperature } from "./candidates.ts";
 import { drawGumbelMax } from "./draw.ts";
 import { applyDry } from "./dry.ts";
-import { naturalLog } from "./exact-math.ts";
-import { keepMinP, keepTopK, keepTopP } from "./filters.ts";
-import { MAX_DISTANCE, SCORE_ONE } from "./fixed-point.ts";
+import { keepMinP, keepTopK, keepTopP, minPDistance } from "./filters.ts";
 import { checkedLargest, largestOf } from "./logits.ts";
 import { logprobOf, logSumExp, type TokenLogprob, topLogprobs } from "./logprobs.ts";
 import { addLogitBias, applyPenalties, applyRepetitionPenalty } from "./penalties.ts";
@@ -157,8 +155,7 @@ const STEPS: Record<SamplingStepName, (row: Row) => void> = {
     keepTopP(candidatesOf(row), row.options.topP);
   },
   min_p(row) {
-    const distance = Math.floor(-naturalLog(Math.min(row.options.minP!, 1)) * SCORE_ONE);
-    keepMinP(candidatesOf(row), Math.min(distance, MAX_DISTANCE));
+    keepMinP(candidatesOf(row), minPDistance(row.options.minP!));
   },
   typical_p(row) {
     keepTypical(candidatesOf(row), row.options.typicalP!);

@@ -30,6 +30,8 @@ export interface TokenCost {
   readonly submits: number;
   /** GPU buffers, bind groups, pipelines and layouts created. */
   readonly objects: number;
+  /** Of results, copied to the CPU. */
+  readonly readBytes: number;
   /** JavaScript from the call until the commands are submitted. */
   readonly recordMs: number;
   /** JavaScript that picks a token from the logits. */

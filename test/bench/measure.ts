@@ -5,7 +5,7 @@ import { type AdapterFacts, type Counters, openDevice } from "../../src/gpu/devi
 import { specOf } from "../../src/model/architectures/index.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu-runtime.ts";
 import type { LoadTimes } from "../../src/runtime/load-progress.ts";
-import type { Runtime, SequenceId } from "../../src/runtime/runtime.ts";
+import type { RowWant, Runtime, SequenceId } from "../../src/runtime/runtime.ts";
 import { compilePlan } from "../../src/sampling/plan.ts";
 import { sample } from "../../src/sampling/sampler.ts";
 import type { ByteSource } from "../../src/storage/byte-source.ts";
@@ -137,7 +137,7 @@ async function prefill(runtime: Runtime, sequence: SequenceId, tokens: number): 
   }
 }
 
-/** Greedy decoding after what the sequence holds, sampled on the CPU. */
+/** Greedy decoding after what the sequence holds, sampled where the runtime does it best. */
 async function decodeRate(
   runtime: Runtime,
   sequence: SequenceId,
@@ -155,6 +155,9 @@ async function decodeRate(
     seed: 0n,
     choice: 0,
   });
+  const onGpu = plan.steps.every(({ name }) => runtime.info.samplingSteps.includes(name));
+  const history = { prompt: [], sampled: [] };
+  const want: RowWant = onGpu ? "sample" : { logits: true, at: "last" };
   let token = 1000;
   const before = { ...counters };
   let recordMs = 0;
@@ -162,11 +165,11 @@ async function decodeRate(
   const start = performance.now();
   for (let count = 0; count < tokens; count++) {
     const stepStart = performance.now();
-    const row = { sequence, input: { ids: [token] }, want: { logits: true, at: "last" } } as const;
-    const result = await runtime.step({ stage: "decode", rows: [row] });
+    const row = { sequence, input: { ids: [token] }, want, plan, history };
+    const { rows } = await runtime.step({ stage: "decode", rows: [row] });
     recordMs += submittedAt() - stepStart;
     const sampleStart = performance.now();
-    ({ token } = sample(result.rows[0]!.logits![0]!, plan, { prompt: [], sampled: [] }));
+    ({ token } = rows[0]!.tokens?.[0] ?? sample(rows[0]!.logits![0]!, plan, history));
     sampleMs += performance.now() - sampleStart;
   }
   const seconds = (performance.now() - start) / 1000;
@@ -179,6 +182,7 @@ async function decodeRate(
       passes: made(["passes"]),
       submits: made(["submits"]),
       objects: made(["buffers", "bindGroups", "pipelines", "layouts"]),
+      readBytes: made(["readBytes"]),
       recordMs: recordMs / tokens,
       sampleMs: sampleMs / tokens,
     },

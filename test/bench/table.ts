@@ -42,6 +42,7 @@ export function costTable(outcomes: readonly Outcome[]): string {
     "passes",
     "submits",
     "GPU objects made",
+    "bytes read",
     "JS recording, ms",
     "JS sampling, ms",
   ];
@@ -51,7 +52,7 @@ export function costTable(outcomes: readonly Outcome[]): string {
       : [
           [
             `${name} (${load.adapter})`,
-            ...[perToken.dispatches, perToken.passes, perToken.submits, perToken.objects].map(tidy),
+            ...[perToken.dispatches, perToken.passes, perToken.submits, perToken.objects, perToken.readBytes].map(tidy),
             perToken.recordMs.toFixed(2),
             perToken.sampleMs.toFixed(2),
           ],

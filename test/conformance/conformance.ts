@@ -6,6 +6,7 @@ import type { ErrorCode } from "../../src/base/errors.ts";
 import type { Row, RowWant, Runtime, RuntimeCapability, SequenceId, StepBatch } from "../../src/runtime/runtime.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
 import { GOLDEN_POSITIONS, MODELS, PLAIN_MODEL, TOKENS, VOCAB_SIZE } from "./models.ts";
+import { describeSampling } from "./sampling.ts";
 
 /** What a test asks of a runtime; whatever is left out is the runtime's choice, with KV memory for two full contexts. */
 export interface ConformanceOptions {
@@ -318,6 +319,8 @@ export function describeRuntime(name: string, makeRuntime: MakeRuntime, toleranc
       });
     });
 
+    describeSampling(makeRuntime);
+
     test("says what it is", async () => {
       const runtime = await makeRuntime(tinyModel(PLAIN_MODEL), { contextLength: 128, maxSequences: 2 });
       const { info } = runtime;
@@ -372,7 +375,7 @@ export function describeExactness(name: string, makeRuntime: MakeRuntime, tolera
   });
 }
 
-interface SharedRuntime {
+export interface SharedRuntime {
   (): Promise<Runtime>;
   /** A sequence that is freed after the test. */
   open(): SequenceId;
@@ -381,7 +384,7 @@ interface SharedRuntime {
 }
 
 /** One runtime with the plain model for all tests of a describe. */
-function useRuntime(makeRuntime: MakeRuntime, options: ConformanceOptions): SharedRuntime {
+export function useRuntime(makeRuntime: MakeRuntime, options: ConformanceOptions): SharedRuntime {
   let promise: Promise<Runtime> | undefined;
   let runtime: Runtime;
   const owned = new Set<SequenceId>();
@@ -412,7 +415,7 @@ function decode(sequence: SequenceId, ids: readonly number[]): StepBatch {
 }
 
 /** Feeds the ids in steps of `segment`; logits of every position. */
-async function feed(
+export async function feed(
   runtime: Runtime,
   sequence: SequenceId,
   ids: readonly number[],

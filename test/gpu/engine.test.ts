@@ -11,14 +11,37 @@ import { describeAdapters, type TestAdapter } from "./adapters.ts";
 const MODEL = tinyModel({ tokenizer: true, format: "Q8_0", contextLength: 256, seed: 3 });
 const BASE = { model: "tiny", messages: [{ role: "user" as const, content: "Hi" }], temperature: 0 };
 
-async function open(adapter: TestAdapter) {
+async function open(adapter: TestAdapter, choices: { gpuSampling?: boolean } = {}) {
   const devices: Device[] = [];
-  const openHost = gpuHost(await adapter.gpu(), (device) => devices.push(device));
+  const openHost = gpuHost(await adapter.gpu(), (device) => devices.push(device), choices);
   const engine = await openEngine({ id: "tiny", openModel: modelAtHand({ files: [memorySource(MODEL)] }), openHost });
   return { engine, devices };
 }
 
 describeAdapters("engine", (adapter) => {
+  test("an answer is the same to the last bit of its logprobs wherever it is sampled, and on the GPU no logits are read", async () => {
+    const [onCpu, onGpu] = [await open(adapter, { gpuSampling: false }), await open(adapter, { gpuSampling: true })];
+    const answer = async ({ engine }: Awaited<ReturnType<typeof open>>, settings: object) => {
+      const { choices } = await engine.chat.completions.create({ ...BASE, seed: 11, max_tokens: 12, ...settings });
+      return choices;
+    };
+    for (const settings of [
+      { ignore_eos: true },
+      { temperature: 1, top_p: 0.9, logprobs: true, top_logprobs: 5, n: 2 },
+      { temperature: 1.4, top_k: 40, min_p: 0.01, frequency_penalty: 1, logit_bias: { 70: 3 }, logprobs: true },
+      { temperature: 1, repetition_penalty: 1.3, prediction: { type: "content", content: "abcabcabc" } },
+      { temperature: 1, typical_p: 0.9 },
+    ]) {
+      expect(await answer(onGpu, settings), JSON.stringify(settings)).toEqual(await answer(onCpu, settings));
+    }
+    const { counters } = onGpu.devices[0]!;
+    const before = counters.readBytes;
+    await answer(onGpu, { max_tokens: 9, ignore_eos: true });
+    const VOCAB_SIZE = 320;
+    expect(counters.readBytes - before).toBe(VOCAB_SIZE * 4 + 8 * 256); // the prompt's logits, then a token at a time
+    await Promise.all([onCpu, onGpu].map(({ engine }) => engine.dispose()));
+  });
+
   test("GPU memory is as after loading when a request has ended, however it did, and 0 after dispose", async () => {
     const { engine, devices } = await open(adapter);
     const ledger = devices[0]!.buffers;

@@ -6,12 +6,15 @@ import { listCpuDrivers } from "../../scripts/dawn.ts";
 import { readModel } from "../../src/gguf/model-file.ts";
 import type { Counters, Device } from "../../src/gpu/device.ts";
 import { specOf } from "../../src/model/architectures/index.ts";
+import { planMemory } from "../../src/runtime/gpu-memory.ts";
 import { createGpuRuntime, type GpuRuntimeOptions } from "../../src/runtime/gpu-runtime.ts";
-import type { Runtime, SequenceId } from "../../src/runtime/runtime.ts";
+import type { Row, Runtime, SequenceId } from "../../src/runtime/runtime.ts";
+import { compilePlan } from "../../src/sampling/plan.ts";
 import { type ByteSource, memorySource } from "../../src/storage/byte-source.ts";
 import { PLAIN_MODEL, TOKENS } from "../conformance/models.ts";
 import { writeGguf } from "../fixtures/gguf-writer.ts";
 import { tinyModel, tinyModelParts, tinySplitModel } from "../fixtures/tiny-models.ts";
+import { options } from "../sampling/options.ts";
 import { describeAdapters } from "./adapters.ts";
 
 const LAST = { logits: true, at: "last" } as const;
@@ -63,6 +66,7 @@ describeAdapters("GPU runtime's costs", (adapter) => {
         passes: 4,
         submits: 4,
         bufferWrites: 4,
+        readBytes: 4 * 4 * runtime.info.vocabSize,
         buffers: 0,
         bindGroups: 0,
         pipelines: 0,
@@ -71,6 +75,46 @@ describeAdapters("GPU runtime's costs", (adapter) => {
       runtime.dispose();
     },
   );
+
+  test("a decode step whose tokens are drawn on the GPU has three dispatches more, and reads 256 bytes a token", async () => {
+    const device = await adapter.device();
+    const runtime = await load(device, [memorySource(tinyModel(PLAIN_MODEL))], { gpuSampling: true });
+    const sequences = [runtime.open(), runtime.open(), runtime.open()];
+    for (const sequence of sequences) await prefill(runtime, sequence, TOKENS.slice(0, 10));
+    const settings = { temperature: 0.8, topP: 0.9, frequencyPenalty: 1, logitBias: new Map([[5, 1]]), logprobs: 20 };
+    const plan = compilePlan(options(settings));
+    const rows = sequences.map((sequence): Row => {
+      return { sequence, input: { ids: [7] }, want: "sample", plan, history: { prompt: [1], sampled: [7] } };
+    });
+    const steps = async (asked: readonly Row[]) => {
+      const before = { ...device.counters };
+      await runtime.step({ stage: "decode", rows: asked });
+      return difference(device.counters, before);
+    };
+    const plain = await steps(rows.map((row) => ({ ...row, want: "none" })));
+    const head = (await steps(rows.map((row) => ({ ...row, want: LAST })))).dispatches - plain.dispatches;
+    expect(await steps(rows)).toEqual({
+      ...plain,
+      pipelines: 0,
+      dispatches: plain.dispatches + head + 3,
+      readBytes: 3 * 256,
+    });
+    runtime.dispose();
+  });
+
+  test("the memory that was planned is the memory that is held, with sampling on the GPU and without", async () => {
+    const device = await adapter.open();
+    const spec = specOf(await readModel({ files: [memorySource(tinyModel(PLAIN_MODEL))] }));
+    const held: number[] = [];
+    for (const gpuSampling of [false, true]) {
+      const planned = planMemory(device, spec, { contextLength: 64, gpuSampling }).bytes;
+      const runtime = await load(device, [memorySource(tinyModel(PLAIN_MODEL))], { gpuSampling });
+      held.push(device.buffers.heldBytes - planned);
+      runtime.dispose();
+    }
+    expect(Math.abs(held[1]! - held[0]!)).toBeLessThan(1024); // buffers are rounded up
+    device.dispose();
+  });
 
   test("the ledger is back at its bytes after a request, and at 0 after dispose", async () => {
     const device = await adapter.open();

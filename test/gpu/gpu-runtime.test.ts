@@ -15,7 +15,7 @@ describeAdapters("GPU runtime", (adapter) => {
       const model = await readGguf(memorySource(bytes));
       const device = await adapter.device();
       const spec = specOf(model);
-      const plan = planMemory(device, spec, { prefillRows: 256, ...options });
+      const plan = planMemory(device, spec, { prefillRows: 256, gpuSampling: true, ...options });
       const pageCount = 2 * Math.ceil(plan.contextLength / PAGE_LENGTH); // the suite runs out of memory after two contexts
       return createGpuRuntime({ device, model, spec, memory: { ...plan, kv: { ...plan.kv, pageCount } } });
     },

@@ -24,12 +24,14 @@ function modelWithScale(half: number): Uint8Array<ArrayBuffer> {
 
 describeAdapters("numeric_fault", (adapter) => {
   test.each([
-    ["NaN", 0x7e00],
-    ["infinite", 0x7c00],
+    ["NaN", "CPU", 0x7e00],
+    ["infinite", "CPU", 0x7c00],
+    ["NaN", "GPU", 0x7e00],
+    ["infinite", "GPU", 0x7c00],
   ])(
-    "a token whose embedding is %s faults in the prompt and in the answer, and the next request is as before",
-    async (_, half) => {
-      const openHost = gpuHost(await adapter.gpu());
+    "a token whose embedding is %s, sampled on the %s, faults in prompt and answer, and the next request is as before",
+    async (_, sampledOn, half) => {
+      const openHost = gpuHost(await adapter.gpu(), () => {}, { gpuSampling: sampledOn === "GPU" });
       const engine = await openEngine({
         id: "tiny",
         openModel: modelAtHand({ files: [memorySource(modelWithScale(half))] }),

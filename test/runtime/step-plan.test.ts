@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { createKvPages } from "../../src/runtime/kv-pages.ts";
 import type { Row, RowWant, RuntimeInfo, SequenceId } from "../../src/runtime/runtime.ts";
-import { dealLogits, planStep } from "../../src/runtime/step-plan.ts";
+import { dealRows, planStep } from "../../src/runtime/step-plan.ts";
 
 const info: RuntimeInfo = {
   vocabSize: 100,
@@ -44,7 +44,7 @@ test("wanted rows are dealt back to the rows of the batch", () => {
   const plan = planStep({ stage: "prefill", rows }, kv, info);
   expect(Array.from(plan.wanted)).toEqual([0, 1, 2, 6]);
   const logits = Array.from(plan.wanted, (index) => Float32Array.of(index));
-  expect(dealLogits(plan, logits)).toEqual([{ logits: logits.slice(0, 3) }, {}, { logits: logits.slice(3) }]);
+  expect(dealRows(plan, logits)).toEqual([{ logits: logits.slice(0, 3) }, {}, { logits: logits.slice(3) }]);
 });
 
 test("the copies that a write into shared pages needs come with the plan", () => {

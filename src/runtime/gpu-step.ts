@@ -1,0 +1,155 @@
+// Carries out planned steps on the GPU: records, submits and reads back. A step makes no object.
+import type { Device } from "../gpu/device.ts";
+import type { PendingRead, Readback } from "../gpu/readback.ts";
+import { record } from "../gpu/recorder.ts";
+import { readSampleResult, SAMPLE_RESULT_WORDS } from "../kernels/sample-rows.ts";
+import type { CompiledGraph } from "./gpu-graph.ts";
+import { LOGIT_ROWS } from "./gpu-memory.ts";
+import type { GpuSampler } from "./gpu-sampler.ts";
+import type { GpuState } from "./gpu-state.ts";
+import type { PageCopy } from "./kv-pages.ts";
+import type { RowResult, StepBatch } from "./runtime.ts";
+import { dealRows, type StepPlan } from "./step-plan.ts";
+import { drawing } from "./step-samples.ts";
+
+export interface StepParts {
+  readonly state: GpuState;
+  readonly stages: Readonly<Record<StepBatch["stage"], CompiledGraph>>;
+  /** LOGIT_ROWS rows of logits a slot. */
+  readonly logitReads: Readback;
+  readonly sampling: Sampling | undefined;
+}
+
+export interface Sampling {
+  readonly sampler: GpuSampler;
+  /** LOGIT_ROWS results a slot; as many slots as for logits. */
+  readonly reads: Readback;
+}
+
+/** A step that was submitted. */
+export interface SubmittedStep {
+  /** Waits for the GPU. @throws EngineError `device_lost`, `disposed` */
+  results(): Promise<RowResult[]>;
+}
+
+export interface StepRunner {
+  /** Resolves when the last submission is on its way. @throws EngineError `device_lost`, `disposed` */
+  submit(stage: StepBatch["stage"], plan: StepPlan): Promise<SubmittedStep>;
+}
+
+/** @param check throws where nothing may be submitted any more */
+export function createStepRunner(
+  device: Device,
+  vocabSize: number,
+  layerPageBytes: number,
+  { state, stages, logitReads, sampling }: StepParts,
+  check: () => void,
+): StepRunner {
+  /** A buffer cannot be copied onto itself, and copies must come before the pass: one submission of their own, and rare. */
+  function copyPages(copies: readonly PageCopy[]): void {
+    if (copies.length === 0) return;
+    const recorder = record(device);
+    for (const { from, to } of copies) {
+      for (const layer of state.kv) {
+        recorder.copy({ buffer: layer.buffer, offset: from * layerPageBytes }, state.pageScratch, layerPageBytes);
+        recorder.copy(state.pageScratch, { buffer: layer.buffer, offset: to * layerPageBytes }, layerPageBytes);
+      }
+    }
+    recorder.submit();
+  }
+
+  let freed: (() => void) | undefined;
+  async function readSlots(): Promise<void> {
+    while (logitReads.free === 0 || sampling?.reads.free === 0) {
+      await new Promise<void>((resolve) => {
+        freed = resolve;
+      });
+    }
+  }
+  function startRead(pending: PendingRead): Promise<ArrayBuffer> {
+    const bytes = pending.read();
+    const wake = () => freed?.();
+    bytes.then(wake, wake);
+    return bytes;
+  }
+
+  /** One submission: the body where it is the first, and a run of the head for the wanted rows `from` up to `to`. */
+  function submitPart(stage: StepBatch["stage"], plan: StepPlan, from: number, to: number): PartReads {
+    state.step.write(plan, from, to);
+    const recorder = record(device);
+    if (from === 0) stages[stage].recordBody(recorder, plan);
+    if (to > from) stages[stage].recordHead(recorder, to - from);
+    const logitRows = Math.max(0, Math.min(to, plan.readCount) - from);
+    const sampledRows = to - from - logitRows;
+    const pending: PendingRead[] = [];
+    const read = (slots: Readback, ...copy: [from: { readonly buffer: GPUBuffer }, byteLength: number]) => {
+      const slot = slots.copy(recorder, ...copy);
+      pending.push(slot);
+      return slot;
+    };
+    const logits = logitRows > 0 ? read(logitReads, state.slots.logits, logitRows * vocabSize * 4) : undefined;
+    let results: PendingRead | undefined;
+    if (sampling && sampledRows > 0) {
+      sampling.sampler.record(recorder, sampledRows);
+      results = read(sampling.reads, sampling.sampler.results, sampledRows * SAMPLE_RESULT_WORDS * 4);
+    }
+    try {
+      recorder.submit();
+    } catch (error) {
+      for (const slot of pending) slot.cancel();
+      throw error;
+    }
+    return {
+      ...(logits && { logits: { rows: logitRows, bytes: startRead(logits) } }),
+      ...(results && { results: { rows: sampledRows, bytes: startRead(results) } }),
+    };
+  }
+
+  return {
+    async submit(stage, plan) {
+      copyPages(plan.copies);
+      const wantedCount = plan.wanted.length;
+      const parts: PartReads[] = [];
+      for (let from = 0; from === 0 || from < wantedCount; from += LOGIT_ROWS) {
+        const to = Math.min(from + LOGIT_ROWS, wantedCount);
+        if (to > from) {
+          await readSlots();
+          check();
+        }
+        parts.push(submitPart(stage, plan, from, to));
+      }
+      return {
+        async results() {
+          const logits: Float32Array[] = [];
+          const drawn: RowResult[] = [];
+          for (const part of parts) {
+            for (const values of await rowsOf(part.logits, vocabSize)) logits.push(new Float32Array(values));
+            for (const words of await rowsOf(part.results, SAMPLE_RESULT_WORDS)) {
+              const { plan: drawnBy } = plan.kernelRows[drawn.length]!;
+              drawn.push(drawing(() => readSampleResult(new Uint32Array(words), 0, drawnBy, vocabSize)));
+            }
+          }
+          // Without a read nothing has waited for the GPU yet, and the caller's next look at its signal would come too early.
+          if (wantedCount === 0) await device.gpu.queue.onSubmittedWorkDone();
+          return dealRows(plan, logits, drawn);
+        },
+      };
+    },
+  };
+}
+
+interface PendingRows {
+  readonly rows: number;
+  readonly bytes: Promise<ArrayBuffer>;
+}
+/** Of one submission. */
+interface PartReads {
+  readonly logits?: PendingRows;
+  readonly results?: PendingRows;
+}
+
+async function rowsOf(pending: PendingRows | undefined, words: number): Promise<ArrayBuffer[]> {
+  if (!pending) return [];
+  const bytes = await pending.bytes;
+  return Array.from({ length: pending.rows }, (_, row) => bytes.slice(row * words * 4, (row + 1) * words * 4));
+}

@@ -1,0 +1,111 @@
+// What every Runtime that can sample owes its callers: the CPU sampler's token and logprobs, of the logits that it would give.
+import { describe, expect, test } from "vitest";
+import type { Row, Runtime, SequenceId } from "../../src/runtime/runtime.ts";
+import { compilePlan, type SamplingOptions } from "../../src/sampling/plan.ts";
+import { sample } from "../../src/sampling/sampler.ts";
+import { options } from "../sampling/options.ts";
+import { feed, type MakeRuntime, useRuntime } from "./conformance.ts";
+import { TOKENS, VOCAB_SIZE } from "./models.ts";
+
+const PROMPT = TOKENS.slice(0, 30);
+const SAMPLED = [5, 9, 9, 7, 5, 9];
+const LAST = { logits: true, at: "last" } as const;
+
+/** Those at the end are for no GPU. */
+const SETTINGS: readonly Partial<SamplingOptions>[] = [
+  { temperature: 0 },
+  {},
+  { temperature: 0.7, topK: 20, topP: 0.9, minP: 0.01, logprobs: 5 },
+  { temperature: 1.5, frequencyPenalty: 1, presencePenalty: 0.5, logitBias: new Map([[3, 2]]), logprobs: 20 },
+  { repetitionPenalty: 1.4, temperature: 0, logprobs: 0 },
+  { typicalP: 0.8 },
+  { dry: { multiplier: 1, base: 1.5, allowedLength: 1, breakers: new Set() }, topK: 30 },
+  { minTokens: { count: 10, heldBack: new Set([1, 2]) }, xtc: { probability: 0.5, threshold: 0.01 } },
+  { masked: true },
+  { masked: true, temperature: 0 },
+];
+/** The suite's memory is that of eight pages. */
+const ROWS = 5;
+
+export function describeSampling(makeRuntime: MakeRuntime): void {
+  describe("draws the tokens that the CPU sampler draws", () => {
+    const shared = useRuntime(makeRuntime, { contextLength: 256 });
+
+    function sampleRow(sequence: SequenceId, id: number, settings: Partial<SamplingOptions>, seed: number): Row {
+      const plan = compilePlan(options({ ...settings, seed: BigInt(seed) }));
+      const history = { prompt: PROMPT, sampled: SAMPLED };
+      const mask = plan.options.masked ? new Uint32Array(Math.ceil(VOCAB_SIZE / 32)).fill(0x5555_5555) : undefined;
+      return { sequence, input: { ids: [id] }, want: "sample", plan, history, ...(mask && { mask }) };
+    }
+
+    /** The CPU sampler's choice, for the logits that the same sequence gives. */
+    async function expected(runtime: Runtime, row: Row, stage: "prefill" | "decode") {
+      const sequence = shared.open();
+      await feed(runtime, sequence, PROMPT, "prefill", 64);
+      const { rows } = await runtime.step({ stage, rows: [{ sequence, input: row.input, want: LAST }] });
+      runtime.free(sequence);
+      return sample(rows[0]!.logits![0]!, row.plan!, row.history!, row.mask);
+    }
+
+    async function openFed(runtime: Runtime): Promise<SequenceId> {
+      const sequence = shared.open();
+      await feed(runtime, sequence, PROMPT, "prefill", 64);
+      return sequence;
+    }
+
+    test.for(["decode", "prefill"] as const)(
+      "in %s rows, under every setting, all in one step",
+      async (stage, { skip }) => {
+        const runtime = await shared();
+        if (!runtime.info.capabilities.has("sample")) skip();
+        for (let from = 0; from < SETTINGS.length; from += ROWS) {
+          const rows: Row[] = [];
+          for (const [index, settings] of SETTINGS.slice(from, from + ROWS).entries()) {
+            rows.push(sampleRow(await openFed(runtime), TOKENS[40 + index]!, settings, from + index));
+          }
+          const result = await runtime.step({ stage, rows });
+          shared.freeAll();
+          for (const [index, row] of rows.entries()) {
+            expect(result.rows[index], `${from + index}`).toEqual({ tokens: [await expected(runtime, row, stage)] });
+          }
+        }
+      },
+    );
+
+    test("beside rows that want logits, or nothing", async ({ skip }) => {
+      const runtime = await shared();
+      if (!runtime.info.capabilities.has("sample")) skip();
+      const [a, b, c, d] = [
+        await openFed(runtime),
+        await openFed(runtime),
+        await openFed(runtime),
+        await openFed(runtime),
+      ];
+      const [first, last] = [sampleRow(a, 3, {}, 1), sampleRow(d, 6, { logprobs: 2 }, 2)];
+      const logitsOf = { sequence: b, input: { ids: [4] }, want: LAST } as const;
+      const nothing = { sequence: c, input: { ids: [5] }, want: "none" } as const;
+      const result = await runtime.step({ stage: "decode", rows: [first, logitsOf, nothing, last] });
+      expect(result.rows.map((row) => Object.keys(row))).toEqual([["tokens"], ["logits"], [], ["tokens"]]);
+      expect(result.rows[0]!.tokens).toEqual([await expected(runtime, first, "decode")]);
+      expect(result.rows[3]!.tokens).toEqual([await expected(runtime, last, "decode")]);
+      const fresh = await openFed(runtime);
+      expect(result.rows[1]!.logits).toEqual(await feed(runtime, fresh, [4], "decode", 1));
+    });
+
+    test("beside more rows of logits than a head takes at once", async ({ skip }) => {
+      const runtime = await shared();
+      if (!runtime.info.capabilities.has("sample")) skip();
+      const ids = TOKENS.slice(60, 80);
+      const rows: Row[] = [
+        sampleRow(await openFed(runtime), 3, { topP: 0.9 }, 1),
+        { sequence: await openFed(runtime), input: { ids }, want: { logits: true, at: "all" } },
+        sampleRow(await openFed(runtime), 4, { logprobs: 3, frequencyPenalty: 1 }, 2),
+      ];
+      const result = await runtime.step({ stage: "prefill", rows });
+      expect(result.rows[1]!.logits).toEqual(await feed(runtime, await openFed(runtime), ids, "prefill", 64));
+      for (const index of [0, 2]) {
+        expect(result.rows[index]).toEqual({ tokens: [await expected(runtime, rows[index]!, "prefill")] });
+      }
+    });
+  });
+}
