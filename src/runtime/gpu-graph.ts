@@ -4,7 +4,6 @@ import { invariant } from "../base/invariant.ts";
 import type { Device } from "../gpu/device.ts";
 import type { Dispatch, Operation } from "../gpu/kernel.ts";
 import { prepare } from "../gpu/kernel.ts";
-import type { Recorder } from "../gpu/recorder.ts";
 import { decodeChunks } from "../kernels/attention-decode.ts";
 import { matVecVariant } from "../kernels/mat-vec-variant.ts";
 import { rmsNorm } from "../kernels/rms-norm.ts";
@@ -19,9 +18,9 @@ import type { StepPlan } from "./step-plan.ts";
 
 export interface CompiledGraph {
   /** Everything up to the head, for the plan's rows. */
-  recordBody(recorder: Recorder, plan: StepPlan): void;
+  body(plan: StepPlan): readonly Dispatch[];
   /** The logits of `count` wanted rows. */
-  recordHead(recorder: Recorder, count: number): void;
+  head(count: number): readonly Dispatch[];
   /** What the kernels are made of: whatever changes here may change a bit of the output. */
   readonly sources: readonly string[];
   free(): void;
@@ -49,7 +48,7 @@ export async function compileGraph(
     weights,
     state,
     variant: matVecVariant(device.adapter),
-    slot: (name) => ({ buffer: state.slots[name].buffer }),
+    slot: (name) => ({ buffer: state.slots[graph.stage][name].buffer }),
     async prepare(kernel, options) {
       sources.add(kernel.source + (options.prelude ?? "") + JSON.stringify(options.overrides));
       const operation = await prepare(device, kernel, options);
@@ -90,7 +89,7 @@ export async function compileGraph(
     const body = compiled.filter((_, index) => graph.ops[index]!.op !== "head").flat();
     const head = compiled.filter((_, index) => graph.ops[index]!.op === "head").flat();
     /** Grids depend on few numbers, the same for many tokens: what was worked out for so many rows is kept. */
-    const replay = (recorder: Recorder, part: "body" | "head", size: StepSize) => {
+    const dispatchesOf = (part: "body" | "head", size: StepSize) => {
       const key = `${part} ${size.rows}`;
       const chunks = decodeChunks(size.longest);
       let kept = replays.get(key);
@@ -100,15 +99,11 @@ export async function compileGraph(
         kept = { chunks, dispatches };
         replays.set(key, kept);
       }
-      recorder.replay(kept.dispatches);
+      return kept.dispatches;
     };
     return {
-      recordBody(recorder, plan) {
-        replay(recorder, "body", { rows: plan.rowCount, longest: longestOf(plan) });
-      },
-      recordHead(recorder, count) {
-        replay(recorder, "head", { rows: count, longest: 0 });
-      },
+      body: (plan) => dispatchesOf("body", { rows: plan.rowCount, longest: longestOf(plan) }),
+      head: (count) => dispatchesOf("head", { rows: count, longest: 0 }),
       sources: [...sources].sort(),
       free,
     };

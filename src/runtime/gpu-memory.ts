@@ -4,7 +4,7 @@ import type { Device } from "../gpu/device.ts";
 import { decodeChunks, partialsLength } from "../kernels/attention-decode.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
 import { MOST_SAMPLED_TOKENS, SAMPLE_RESULT_WORDS } from "../kernels/sample-rows.ts";
-import { buildGraph, type Graph, type Slot } from "../model/graph.ts";
+import { buildGraph, type Graph, type Slot, type Stage } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import { samplerBytes } from "./gpu-sampler.ts";
 import { type StepBounds, stepBytes } from "./step-buffer.ts";
@@ -67,7 +67,8 @@ export interface KvPlan {
 
 /** Bytes of each buffer that is neither weights nor KV pages: see GpuState. */
 export interface ScratchBytes {
-  readonly slots: Readonly<Record<Slot, number>>;
+  readonly slots: Readonly<Record<Stage, Readonly<Record<Exclude<Slot, "logits">, number>>>>;
+  readonly logits: number;
   readonly step: number;
   readonly partials: number;
   readonly ropeTable: number;
@@ -149,14 +150,14 @@ interface Sizes {
 function scratchBytes(spec: ModelSpec, graphs: readonly Graph[], sizes: Sizes): ScratchBytes {
   const { maxRows, contextLength, layerPageBytes } = sizes;
   const step = stepBounds(sizes);
-  const { rows } = step;
-  const widest = (slot: Slot) => Math.max(...graphs.map((graph) => graph.widths[slot]));
-  const slots = Object.keys(graphs[0]!.widths).map((name) => {
-    const slot = name as Slot;
-    return [slot, (slot === "logits" ? LOGIT_ROWS : rows) * widest(slot) * 4];
-  });
+  const slotsOf = (stage: Stage) => {
+    const { logits, ...widths } = graphs.find((graph) => graph.stage === stage)!.widths;
+    const bytes = Object.entries(widths).map(([slot, width]) => [slot, maxRows[stage] * width * 4]);
+    return Object.fromEntries(bytes) as Record<keyof typeof widths, number>;
+  };
   return {
-    slots: Object.fromEntries(slots) as Record<Slot, number>,
+    slots: { prefill: slotsOf("prefill"), decode: slotsOf("decode") },
+    logits: LOGIT_ROWS * spec.vocabSize * 4,
     step: stepBytes(step),
     partials: partialsLength(maxRows.decode, spec.headCount, spec.headDim, decodeChunks(contextLength)) * 4,
     ropeTable: contextLength * spec.rope.dimension * 4,
@@ -177,6 +178,7 @@ function stepBounds({ maxRows, maxSequences, contextLength, gpuSampling }: Omit<
 }
 
 function sum({ slots, readback, ...rest }: ScratchBytes): number {
-  const bytes = [...Object.values(slots), ...Object.values(rest), READS_IN_FLIGHT * readback];
+  const ofSlots = Object.values(slots).flatMap((each) => Object.values(each));
+  const bytes = [...ofSlots, ...Object.values(rest), READS_IN_FLIGHT * readback];
   return bytes.reduce((total, size) => total + size, 0);
 }

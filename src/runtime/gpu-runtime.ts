@@ -2,6 +2,8 @@
 // groups are made at load; a step makes none.
 import { allEnded } from "../base/all-ended.ts";
 import { EngineError, throwIfAborted } from "../base/errors.ts";
+import { invariant } from "../base/invariant.ts";
+import { createTurns } from "../base/turns.ts";
 import type { Gguf } from "../gguf/gguf.ts";
 import type { Device } from "../gpu/device.ts";
 import { createReadback } from "../gpu/readback.ts";
@@ -21,10 +23,11 @@ import {
   READS_IN_FLIGHT,
 } from "./gpu-memory.ts";
 import { createGpuSampler } from "./gpu-sampler.ts";
-import { createStepRunner, type StepParts, type SubmittedStep } from "./gpu-step.ts";
+import { createStepRunner, type Pause, type StepParts, type SubmittedStep } from "./gpu-step.ts";
 import { createKvPages } from "./kv-pages.ts";
 import { createLoadProgress, type LoadProgress, type LoadTimes } from "./load-progress.ts";
-import type { Runtime, RuntimeInfo, SequenceId, StepBatch, StepId, StepResult } from "./runtime.ts";
+import { SUBMIT_MS } from "./pace.ts";
+import type { Meanwhile, Runtime, RuntimeInfo, SequenceId, StepBatch, StepId, StepResult } from "./runtime.ts";
 import { planStep } from "./step-plan.ts";
 
 export interface GpuRuntimeOptions extends MemoryRequest {
@@ -85,7 +88,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
     const openSampling = async () => {
       if (!memory.gpuSampling) return undefined;
       const sampler = await createGpuSampler(device, spec.vocabSize, LOGIT_ROWS, {
-        logits: state.slots.logits,
+        logits: state.logits,
         rows: state.step.samples,
         entries: state.step.entries,
       });
@@ -135,18 +138,39 @@ function assemble(
   const runner = createStepRunner(device, info.vocabSize, layerPageBytes, parts, check);
   let disposed = false;
   let stepCount = 0;
-  /** Steps take effect in call order: each is recorded when the one before it was submitted. */
-  let tail: Promise<unknown> = Promise.resolve();
+  /** Steps take effect in call order: each is recorded when the one before it was submitted, or pauses. */
+  const turns = createTurns();
+  /** Of prefills that pause: nothing else may be done with them. */
+  const paused = new Set<SequenceId>();
 
   function check(): void {
     if (disposed) throw disposedError();
     device.check();
   }
 
-  async function submit(batch: StepBatch, signal?: AbortSignal): Promise<SubmittedStep> {
-    check();
-    const plan = planStep(batch, kv, info, signal, parts.sampling && { entries: step.entries });
-    return runner.submit(batch.stage, plan);
+  async function submit(batch: StepBatch, signal?: AbortSignal, meanwhile?: Meanwhile): Promise<SubmittedStep> {
+    let leave = await turns.enter();
+    try {
+      check();
+      for (const { sequence } of batch.rows) invariant(!paused.has(sequence), `sequence ${sequence} is in a step`);
+      const plan = planStep(batch, kv, info, signal, parts.sampling && { entries: step.entries });
+      const wait = async () => {
+        for (const { sequence } of batch.rows) paused.add(sequence);
+        leave();
+        await meanwhile?.run();
+        leave = await turns.enter();
+        for (const { sequence } of batch.rows) paused.delete(sequence);
+      };
+      return await runner.submit(batch.stage, plan, pauseOf(batch.stage, wait, meanwhile));
+    } finally {
+      leave();
+    }
+  }
+
+  /** Where nobody waits, a CPU adapter has nothing to draw in between either. */
+  function pauseOf(stage: StepBatch["stage"], wait: Pause["wait"], meanwhile?: Meanwhile): Pause | undefined {
+    if (stage === "decode" || (!meanwhile && device.adapter.isFallback)) return undefined;
+    return { everyMs: Math.max(SUBMIT_MS, meanwhile?.patienceMs ?? 0), wait };
   }
 
   /** What a failed wait means: after dispose() every wait fails, whatever it says. */
@@ -163,18 +187,16 @@ function assemble(
     },
     async match(ids, search) {
       check();
-      await tail; // what earlier steps hold is known when they are recorded
+      await turns.passed(); // what earlier steps hold is known when they are recorded
       check();
       const { sequence, length } = kv.match(ids, search);
       return { sequence: sequence as SequenceId, length };
     },
-    async step(batch, signal) {
+    async step(batch, signal, meanwhile) {
       check();
       const id = ++stepCount as StepId;
-      const submitted = tail.then(() => submit(batch, signal));
-      tail = submitted.catch(() => {});
       try {
-        const rows = await (await submitted).results();
+        const rows = await (await submit(batch, signal, meanwhile)).results();
         check();
         throwIfAborted(signal);
         return { step: id, rows } satisfies StepResult;
@@ -184,12 +206,12 @@ function assemble(
     },
     async fork(sequence) {
       check();
-      await tail;
+      await turns.passed();
       return kv.fork(sequence) as SequenceId;
     },
     async rewind(sequence, length) {
       check();
-      await tail;
+      await turns.passed();
       kv.rewind(sequence, length);
       return length;
     },

@@ -2,15 +2,17 @@
 import { type OwnedBuffer, USAGE } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
 import { buildRopeTable } from "../kernels/rope-table.ts";
-import type { Slot } from "../model/graph.ts";
+import type { Slot, Stage } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import type { MemoryPlan } from "./gpu-memory.ts";
 import { createStepBuffer, type StepBuffer } from "./step-buffer.ts";
 
 export interface GpuState {
   readonly memory: MemoryPlan;
-  /** Activations, f32 [rows, width]; `logits` is [logitRows, vocabSize]. */
-  readonly slots: Readonly<Record<Slot, OwnedBuffer>>;
+  /** Of each stage, since decode steps may come between the parts of a prefill: f32 [rows, width]. They share `logits`. */
+  readonly slots: Readonly<Record<Stage, Readonly<Record<Slot, OwnedBuffer>>>>;
+  /** f32 [logitRows, vocabSize] */
+  readonly logits: OwnedBuffer;
   /** Keys and values, one buffer a layer. */
   readonly kv: readonly OwnedBuffer[];
   /** One page, on its way from one page to another: a buffer cannot be copied onto itself. */
@@ -40,10 +42,15 @@ export async function allocateState(device: Device, spec: ModelSpec, memory: Mem
   const data = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST;
 
   try {
-    const slots: Partial<Record<Slot, OwnedBuffer>> = {};
-    for (const [slot, byteLength] of Object.entries(scratch.slots)) {
-      slots[slot as Slot] = await create(slot, byteLength, data);
-    }
+    const logits = await create("logits", scratch.logits, data);
+    const slotsOf = async (stage: Stage) => {
+      const slots: Partial<Record<Slot, OwnedBuffer>> = { logits };
+      for (const [slot, byteLength] of Object.entries(scratch.slots[stage])) {
+        slots[slot as Slot] = await create(`${slot} of ${stage}`, byteLength, data);
+      }
+      return slots as Record<Slot, OwnedBuffer>;
+    };
+    const slots = { prefill: await slotsOf("prefill"), decode: await slotsOf("decode") };
     const kv: OwnedBuffer[] = [];
     for (let layer = 0; layer < spec.layerCount; layer++) {
       kv.push(await create(`keys and values of layer ${layer}`, kvPlan.pageCount * kvPlan.layerPageBytes, data));
@@ -55,7 +62,8 @@ export async function allocateState(device: Device, spec: ModelSpec, memory: Mem
     const pageScratch = await create("page scratch", scratch.pageScratch, data);
     return {
       memory,
-      slots: slots as Record<Slot, OwnedBuffer>,
+      slots,
+      logits,
       kv,
       pageScratch,
       step,

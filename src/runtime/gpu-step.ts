@@ -1,5 +1,6 @@
 // Carries out planned steps on the GPU: records, submits and reads back. A step makes no object.
 import type { Device } from "../gpu/device.ts";
+import type { Dispatch } from "../gpu/kernel.ts";
 import type { PendingRead, Readback } from "../gpu/readback.ts";
 import { record } from "../gpu/recorder.ts";
 import { readSampleResult, SAMPLE_RESULT_WORDS } from "../kernels/sample-rows.ts";
@@ -8,6 +9,7 @@ import { LOGIT_ROWS } from "./gpu-memory.ts";
 import type { GpuSampler } from "./gpu-sampler.ts";
 import type { GpuState } from "./gpu-state.ts";
 import type { PageCopy } from "./kv-pages.ts";
+import { createPace } from "./pace.ts";
 import type { RowResult, StepBatch } from "./runtime.ts";
 import { dealRows, type StepPlan } from "./step-plan.ts";
 import { drawing } from "./step-samples.ts";
@@ -33,8 +35,19 @@ export interface SubmittedStep {
 }
 
 export interface StepRunner {
-  /** Resolves when the last submission is on its way. @throws EngineError `device_lost`, `disposed` */
-  submit(stage: StepBatch["stage"], plan: StepPlan): Promise<SubmittedStep>;
+  /**
+   * Resolves when the last submission is on its way.
+   * @param pause given, the body is submitted in parts, and waited for between them
+   * @throws EngineError `device_lost`, `disposed`
+   */
+  submit(stage: StepBatch["stage"], plan: StepPlan, pause?: Pause): Promise<SubmittedStep>;
+}
+
+export interface Pause {
+  /** How long a part is to take, in milliseconds. */
+  readonly everyMs: number;
+  /** Others may submit steps until it resolves. */
+  wait(): Promise<void>;
 }
 
 /** @param check throws where nothing may be submitted any more */
@@ -58,6 +71,8 @@ export function createStepRunner(
     recorder.submit();
   }
 
+  const pace = createPace();
+
   let freed: (() => void) | undefined;
   async function readSlots(): Promise<void> {
     while (logitReads.free === 0 || sampling?.reads.free === 0) {
@@ -73,12 +88,37 @@ export function createStepRunner(
     return bytes;
   }
 
-  /** One submission: the body where it is the first, and a run of the head for the wanted rows `from` up to `to`. */
-  function submitPart(stage: StepBatch["stage"], plan: StepPlan, from: number, to: number): PartReads {
+  /** All of the body but its last part, for which the head does not have to wait. */
+  async function submitInParts(plan: StepPlan, body: readonly Dispatch[], pause: Pause): Promise<readonly Dispatch[]> {
+    let rest = body;
+    for (;;) {
+      const count = pace.dispatchesFor(pause.everyMs, body.length);
+      if (count >= rest.length) return rest;
+      state.step.write(plan, 0, 0); // again for each part: another step may have written its own
+      const recorder = record(device);
+      recorder.replay(rest.slice(0, count));
+      const start = performance.now();
+      recorder.submit();
+      await device.gpu.queue.onSubmittedWorkDone();
+      pace.took(count, performance.now() - start);
+      rest = rest.slice(count);
+      await pause.wait();
+      check();
+    }
+  }
+
+  /** One submission: what is left of the body, and a run of the head for the wanted rows `from` up to `to`. */
+  function submitPart(
+    head: CompiledGraph["head"],
+    plan: StepPlan,
+    body: readonly Dispatch[],
+    from: number,
+    to: number,
+  ): PartReads {
     state.step.write(plan, from, to);
     const recorder = record(device);
-    if (from === 0) stages[stage].recordBody(recorder, plan);
-    if (to > from) stages[stage].recordHead(recorder, to - from);
+    recorder.replay(body);
+    if (to > from) recorder.replay(head(to - from));
     const logitRows = Math.max(0, Math.min(to, plan.readCount) - from);
     const sampledRows = to - from - logitRows;
     const pending: PendingRead[] = [];
@@ -87,7 +127,7 @@ export function createStepRunner(
       pending.push(slot);
       return slot;
     };
-    const logits = logitRows > 0 ? read(logitReads, state.slots.logits, logitRows * vocabSize * 4) : undefined;
+    const logits = logitRows > 0 ? read(logitReads, state.logits, logitRows * vocabSize * 4) : undefined;
     let results: PendingRead | undefined;
     if (sampling && sampledRows > 0) {
       sampling.sampler.record(recorder, sampledRows);
@@ -106,8 +146,11 @@ export function createStepRunner(
   }
 
   return {
-    async submit(stage, plan) {
+    async submit(stage, plan, pause) {
       copyPages(plan.copies);
+      const { head } = stages[stage];
+      const whole = stages[stage].body(plan);
+      let body = pause ? await submitInParts(plan, whole, pause) : whole;
       const wantedCount = plan.wanted.length;
       const parts: PartReads[] = [];
       for (let from = 0; from === 0 || from < wantedCount; from += LOGIT_ROWS) {
@@ -116,7 +159,8 @@ export function createStepRunner(
           await readSlots();
           check();
         }
-        parts.push(submitPart(stage, plan, from, to));
+        parts.push(submitPart(head, plan, body, from, to));
+        body = [];
       }
       return {
         async results() {

@@ -15,7 +15,7 @@ import type { MatrixRef, ModelSpec } from "../model/spec.ts";
 import { SAMPLING_STEPS } from "../sampling/plan.ts";
 import { createKvPages } from "./kv-pages.ts";
 import { dequantizeWeights, type HostWeights } from "./reference-weights.ts";
-import type { Runtime, RuntimeInfo, SequenceId, StepId, StepResult } from "./runtime.ts";
+import type { Meanwhile, Runtime, RuntimeInfo, SequenceId, StepId, StepResult } from "./runtime.ts";
 import { dealRows, planStep, type StepPlan } from "./step-plan.ts";
 
 export interface ReferenceRuntimeOptions {
@@ -71,13 +71,14 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
     if (disposed) throw new EngineError("disposed", "The runtime was disposed; load the model again.");
   }
 
-  function run(stage: Stage, plan: StepPlan): Float32Array[] {
+  function run(stage: Stage, plan: StepPlan, meanwhile?: Meanwhile): Promise<Float32Array[]> {
     for (const { from, to } of plan.copies) {
       for (const layer of layers) {
         layer.copyWithin(to * layerPageLength, from * layerPageLength, (from + 1) * layerPageLength);
       }
     }
-    return runGraph(graphs[stage], plan, { spec, weights, layers, ropeTable, kvFormat });
+    const pause = stage === "prefill" ? meanwhile?.run : undefined;
+    return runGraph(graphs[stage], plan, { spec, weights, layers, ropeTable, kvFormat }, pause);
   }
 
   return {
@@ -92,10 +93,10 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
       const { sequence, length } = kv.match(ids, search);
       return { sequence: sequence as SequenceId, length };
     },
-    async step(batch, signal) {
+    async step(batch, signal, meanwhile) {
       check();
       const plan = planStep(batch, kv, info, signal);
-      const logits = run(batch.stage, plan);
+      const logits = await run(batch.stage, plan, meanwhile);
       return { step: ++stepCount as StepId, rows: dealRows(plan, logits) } satisfies StepResult;
     },
     async fork(sequence) {
@@ -125,13 +126,21 @@ interface Machine {
   readonly kvFormat: "f16" | "f32";
 }
 
-/** One row of logits for each wanted row. */
-function runGraph(graph: Graph, plan: StepPlan, machine: Machine): Float32Array[] {
+/** One row of logits for each wanted row. With a pause it stops once, half way. */
+async function runGraph(
+  graph: Graph,
+  plan: StepPlan,
+  machine: Machine,
+  pause?: () => Promise<void>,
+): Promise<Float32Array[]> {
   const slots = new Map<Slot, Float32Array>();
   for (const [slot, width] of Object.entries(graph.widths) as [Slot, number][]) {
     slots.set(slot, new Float32Array((slot === "logits" ? plan.wanted.length : plan.rowCount) * width));
   }
-  for (const op of graph.ops) runOp(op, graph, plan, machine, slots);
+  for (const [index, op] of graph.ops.entries()) {
+    if (pause && index === graph.ops.length >> 1) await pause();
+    runOp(op, graph, plan, machine, slots);
+  }
   const [logits, width] = [slots.get("logits")!, graph.widths.logits];
   return Array.from(plan.wanted, (_, row) => logits.slice(row * width, (row + 1) * width));
 }

@@ -85,6 +85,14 @@ export interface StepBatch {
   readonly rows: readonly Row[];
 }
 
+/** Others who want steps while a prefill is under way. */
+export interface Meanwhile {
+  /** How long each part of the prefill may take, in milliseconds. */
+  readonly patienceMs: number;
+  /** Called between parts; the prefill goes on when it resolves. Never rejects. */
+  run(): Promise<void>;
+}
+
 export interface RowResult {
   /** One array of [vocabSize] for each wanted position, in order. The caller owns them. */
   readonly logits?: readonly Float32Array[];
@@ -117,11 +125,12 @@ export interface Runtime {
   /**
    * Appends the rows to their sequences and computes what they want. May be called before earlier steps have settled;
    * steps take effect in call order.
+   * @param meanwhile who gets the runtime while a prefill step is under way: decode steps of other sequences may be called then
    * @throws EngineError `context_length_exceeded`, `out_of_memory`, `device_lost`, `numeric_fault`, `aborted`,
    *   `unsupported_parameter` for a capability that `info` lacks, `budget_exceeded` for more tokens than `maxRows`,
    *   `invalid_request` for a token outside the vocabulary, `disposed`
    */
-  step(batch: StepBatch, signal?: AbortSignal): Promise<StepResult>;
+  step(batch: StepBatch, signal?: AbortSignal, meanwhile?: Meanwhile): Promise<StepResult>;
   /** A new sequence with the same content; pages are shared until one side writes. */
   fork(sequence: SequenceId): Promise<SequenceId>;
   /** Cuts to `length` tokens; returns the length really kept, which may be less where state cannot be cut anywhere. */

@@ -104,6 +104,31 @@ export function describeRuntime(name: string, makeRuntime: MakeRuntime, toleranc
         );
         expect(new Set((await Promise.all(steps)).map((result) => result.step)).size).toBe(12);
       });
+
+      test("decode steps between the parts of a prefill change no bit of it, and it none of theirs", async () => {
+        const runtime = await shared();
+        const [start, tail, long] = [TOKENS.slice(0, 40), TOKENS.slice(40, 56), TOKENS.slice(60, 160)];
+        const expected = await feed(runtime, shared.open(), long, "prefill", PREFILL_ROWS);
+        const alone = shared.open();
+        await feed(runtime, alone, start, "prefill", 64);
+        const expectedBetween = await feed(runtime, alone, tail, "decode", 1);
+        shared.freeAll();
+
+        const other = shared.open();
+        await feed(runtime, other, start, "prefill", 64);
+        const between: Float32Array[] = [];
+        const run = async () => {
+          const id = tail[between.length];
+          if (id === undefined) return;
+          const { rows } = await runtime.step(decode(other, [id]));
+          between.push(...rows[0]!.logits!);
+        };
+        const prefill: StepBatch = { stage: "prefill", rows: [row(shared.open(), long, ALL)] };
+        const result = await runtime.step(prefill, undefined, { patienceMs: 0, run });
+        expect(between).not.toEqual([]);
+        expectSameBits(between, expectedBetween.slice(0, between.length));
+        expectSameBits(result.rows[0]!.logits!, expected);
+      });
     });
 
     describe("keeps sequences apart", () => {
