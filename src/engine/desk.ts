@@ -6,18 +6,20 @@ import type { Tier } from "../api/request.ts";
 import { abortedError, EngineError, isEngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { PendingCalls } from "../base/pending.ts";
-import type { RowResult, Runtime, StepBatch } from "../runtime/runtime.ts";
+import type { Meanwhile, RowResult, Runtime, StepBatch } from "../runtime/runtime.ts";
 import { createSampler } from "../sampling/sampler.ts";
 import { forget, inTurn, type NextRow, type Track } from "./lane.ts";
 import { type LaneRequest, type Lanes, type LanesKeeper, openLanes, openSequence } from "./lanes.ts";
 import { makeRoom, resumeOne } from "./memory-pressure.ts";
-import { nextRows, readyTracks, rowOf, withoutDrafts } from "./next-rows.ts";
+import { decodeRowsOf, decodingBeside, nextRows, readyTracks, rowOf, withoutDrafts } from "./next-rows.ts";
 import { createRuntimeSlot } from "./runtime-slot.ts";
 import { type Stall, watchStall } from "./stall.ts";
 import { createTurnstile } from "./turnstile.ts";
 
 /** A lane that loses more runtimes than this while it waits for one token may be what breaks them. */
 const MAX_LOSSES = 2;
+/** Of the latest decode step in what is taken for usual. */
+const LATEST_WEIGHT = 0.25;
 
 export interface Desk {
   /** No lane is open. */
@@ -26,8 +28,17 @@ export interface Desk {
   readonly next: { readonly tier: Tier; readonly ticket: number } | undefined;
   /** As Scheduler.admit. */
   admit(request: LaneRequest, signal: AbortSignal): Promise<Lanes>;
-  /** Computes the next step and hands out what it brings. Never rejects: what fails are the lanes in it. */
-  step(): Promise<void>;
+  /** As `next`, of those that wait for a token and are of no lower tier. */
+  nextDecode(tier: Tier): Desk["next"];
+  /** How long a decode step takes, by the latest ones; 0 before the first. */
+  readonly decodeMs: number;
+  /**
+   * Computes the next step and hands out what it brings. Never rejects: what fails are the lanes in it.
+   * @param meanwhile who gets steps between the parts of a prompt
+   */
+  step(meanwhile: (tier: Tier) => Meanwhile | undefined): Promise<void>;
+  /** A decode step of the lanes of no lower tier, while a prompt is computed; as `step`. */
+  decode(tier: Tier): Promise<void>;
   /** The runtime is lost. `ask` is called whenever a lane waits for another one, which `renew` brings. */
   suspend(ask: () => void): void;
   renew(runtime: Runtime): void;
@@ -54,6 +65,7 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
   const tracks = new Set<Track>();
   let stopped: { readonly error: unknown } | undefined;
   let lastStage: StepBatch["stage"] = "decode";
+  let decodeMs = 0;
   let askForRuntime = () => {};
   /** Set while a lane waits for a runtime. */
   let endWatch: (() => void) | undefined;
@@ -120,25 +132,27 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
   }
 
   /** Undefined when the runtime was lost. */
-  async function compute(rows: readonly NextRow[]): Promise<readonly RowResult[] | undefined> {
+  async function compute(rows: readonly NextRow[], between?: Meanwhile): Promise<readonly RowResult[] | undefined> {
     const stage = rows[0]!.stage;
-    lastStage = stage;
+    const start = performance.now();
     const calledOff = watchStall(stage, onStall);
     try {
       // A lane's abort ends only a step that is for it alone.
       const signal = rows.length === 1 ? rows[0]!.track.signal : undefined;
-      const result = await slot.call((runtime) => runtime.step({ stage, rows: rows.map(rowOf) }, signal));
+      const result = await slot.call((runtime) => runtime.step({ stage, rows: rows.map(rowOf) }, signal, between));
+      if (stage === "decode") decodeMs += (performance.now() - start - decodeMs) * (decodeMs === 0 ? 1 : LATEST_WEIGHT);
       return result?.rows;
     } finally {
+      lastStage = stage;
       calledOff();
     }
   }
 
   /** A step; what comes back is to be tried again, without the lane that gave its memory for it. */
-  async function attempt(rows: readonly NextRow[]): Promise<readonly NextRow[]> {
+  async function attempt(rows: readonly NextRow[], between?: Meanwhile): Promise<readonly NextRow[]> {
     const runtime = slot.current;
     try {
-      const results = await compute(rows);
+      const results = await compute(rows, between);
       // After a loss the lanes go on waiting, for the next runtime's step.
       if (!results || slot.current !== runtime) return [];
       rows.forEach((row, index) => {
@@ -182,14 +196,27 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
     waiting.resolve(result);
   }
 
+  async function carryOut(rows: readonly NextRow[], between?: Meanwhile): Promise<void> {
+    const stepping = rows.map(({ track }) => track);
+    for (const track of stepping) track.stepping = true;
+    for (let left = rows; left.length > 0; ) left = await attempt(left, between);
+    for (const track of stepping) {
+      track.stepping = false;
+      // An abort was left to the end of the step, which a lane that gave way, or lost its runtime, has not seen.
+      if (track.signal.aborted) track.interrupt?.();
+    }
+  }
+
+  function nextOf([first]: readonly Track[]): Desk["next"] {
+    return slot.current && first && { tier: first.tier, ticket: first.waiting!.ticket };
+  }
+
   const desk: Desk = {
     get idle() {
       return tracks.size === 0;
     },
     get next() {
-      if (!slot.current) return undefined;
-      const [ready] = readyTracks(tracks);
-      return ready && { tier: ready.tier, ticket: ready.waiting!.ticket };
+      return nextOf(readyTracks(tracks));
     },
     async admit(request, signal) {
       throwIfStopped();
@@ -205,17 +232,16 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
         throw error;
       }
     },
-    async step() {
-      let rows = await openRows();
-      const stepping = rows.map(({ track }) => track);
-      for (const track of stepping) track.stepping = true;
-      while (rows.length > 0) rows = await attempt(rows);
-      for (const track of stepping) {
-        track.stepping = false;
-        // An abort was left to the end of the step, which a lane that gave way, or lost its runtime, has not seen.
-        if (track.signal.aborted) track.interrupt?.();
-      }
+    nextDecode: (tier) => nextOf(decodingBeside(readyTracks(tracks), tier)),
+    get decodeMs() {
+      return decodeMs;
     },
+    async step(meanwhile) {
+      const rows = await openRows();
+      const [first] = rows;
+      await carryOut(rows, first?.stage === "prefill" ? meanwhile(first.track.tier) : undefined);
+    },
+    decode: (tier) => carryOut(decodeRowsOf(decodingBeside(readyTracks(tracks), tier), maxRows.decode)),
     suspend(ask) {
       askForRuntime = ask;
       slot.empty();

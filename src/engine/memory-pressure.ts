@@ -16,7 +16,8 @@ export async function makeRoom(
 ): Promise<Track | undefined> {
   const inStep = (track: Track) => rows.some((row) => row.track === track);
   const uses = (track: Track) => !track.suspended && (track.held > 0 || inStep(track));
-  const order = [...tracks].sort(byReadinessToYield);
+  // A prompt that is computed in parts keeps what it has while others step in between.
+  const order = [...tracks].filter((track) => inStep(track) || !track.stepping).sort(byReadinessToYield);
   const victim = order.find((track) => uses(track) && (track.held > track.shared || track.parked || inStep(track)));
   if (victim && order.some((track) => track !== victim && uses(track))) {
     victim.suspended = true;

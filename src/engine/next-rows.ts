@@ -1,4 +1,5 @@
 // Which lanes have the next step of their model, and with what.
+import type { Tier } from "../api/request.ts";
 import { invariant } from "../base/invariant.ts";
 import type { Row, StepBatch } from "../runtime/runtime.ts";
 import { type NextRow, nextRow, type Track } from "./lane.ts";
@@ -20,13 +21,27 @@ export function readyTracks(tracks: Iterable<Track>): Track[] {
  * @param decodeRows tokens that a decode step takes
  */
 export function nextRows(ready: readonly Track[], lastStage: StepBatch["stage"], decodeRows: number): NextRow[] {
-  const decodes = ready.filter(({ held, prompt }) => held >= prompt.length);
+  const decodes = ready.filter(decoding);
   const [prefill] = ready
-    .filter(({ held, prompt }) => held < prompt.length)
+    .filter((track) => !decoding(track))
     .sort((a, b) => byTier(a.tier, b.tier) || a.arrival - b.arrival);
   const [decode] = decodes;
   if (prefill && (!decode || lastStage === "decode" || byTier(prefill.tier, decode.tier) < 0))
     return [nextRow(prefill, 0)];
+  return decodeRowsOf(decodes, decodeRows);
+}
+
+/** Lanes that wait for a token and may have one while a prompt of `tier` is computed: those of no lower tier. */
+export function decodingBeside(ready: readonly Track[], tier: Tier): Track[] {
+  return ready.filter((track) => decoding(track) && byTier(track.tier, tier) <= 0);
+}
+
+function decoding({ held, prompt }: Track): boolean {
+  return held >= prompt.length;
+}
+
+/** A token of as many as fit. */
+export function decodeRowsOf(decodes: readonly Track[], decodeRows: number): NextRow[] {
   const rows: NextRow[] = [];
   let room = decodeRows;
   for (const track of decodes) {

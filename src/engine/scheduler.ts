@@ -1,8 +1,9 @@
 // Who steps when: all admitted requests run at once, and models take turns, step by step. What one model's step is made of
 // is its desk's affair.
+import type { Tier } from "../api/request.ts";
 import { throwIfAborted } from "../base/errors.ts";
 import { nextTask } from "../base/event-loop.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Meanwhile, Runtime } from "../runtime/runtime.ts";
 import { createDesk, type Desk, type DeskEvents } from "./desk.ts";
 import type { LaneRequest, Lanes } from "./lanes.ts";
 import { byTier } from "./tiers.ts";
@@ -46,7 +47,7 @@ export function createScheduler({ onStall, onLost }: Pick<DeskEvents, "onStall" 
       await nextTask();
       const next = nextDesk();
       if (!next) break;
-      await next.step();
+      await next.step(meanwhile);
     }
     running = false;
   }
@@ -54,9 +55,33 @@ export function createScheduler({ onStall, onLost }: Pick<DeskEvents, "onStall" 
   /** The desk of the highest tier, then of the longest waiting. */
   function nextDesk(): Desk | undefined {
     for (const desk of busy) if (desk.idle) busy.delete(desk);
-    const waiting = [...busy].flatMap((desk) => (desk.next ? [{ desk, ...desk.next }] : []));
+    return firstOf((desk) => desk.next);
+  }
+
+  function firstOf(nextOf: (desk: Desk) => Desk["next"]): Desk | undefined {
+    const waiting = [...busy].flatMap((desk) => {
+      const next = nextOf(desk);
+      return next ? [{ desk, ...next }] : [];
+    });
     waiting.sort((a, b) => byTier(a.tier, b.tier) || a.ticket - b.ticket);
     return waiting[0]?.desk;
+  }
+
+  /** Those of no lower tier that wait for a token while a prompt is computed: they get one between its parts. */
+  function meanwhile(tier: Tier): Meanwhile | undefined {
+    const first = nextDecoding(tier);
+    if (!first) return undefined;
+    return {
+      patienceMs: first.decodeMs,
+      async run() {
+        await nextTask(); // as in `run`
+        await nextDecoding(tier)?.decode(tier);
+      },
+    };
+  }
+
+  function nextDecoding(tier: Tier): Desk | undefined {
+    return firstOf((desk) => desk.nextDecode(tier));
   }
 
   return {
