@@ -2,14 +2,11 @@
 import { EngineError } from "../base/errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { decodeChunks, partialsLength } from "../kernels/attention-decode.ts";
+import { KV_FORMATS, type KvCacheType, type KvFormat } from "../kernels/kv-format.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
 import { buildGraph, type Graph, type Slot } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import { type StepBounds, stepBytes } from "./step-buffer.ts";
-
-/** How keys and values are stored; part of the fingerprint. */
-export const KV_FORMAT = "f16";
-const KV_ELEMENT_BYTES = 2;
 
 /** For a runtime that is made alone, without a budget to share. */
 const DEFAULT_BYTES = 512 << 20;
@@ -31,6 +28,8 @@ export interface MemoryRequest {
   /** Tokens in one prefill step, that is between two looks at the abort signal. */
   readonly prefillRows?: number | undefined;
   readonly maxSequences?: number | undefined;
+  /** How keys and values are kept; default: f16. */
+  readonly kvCache?: KvCacheType | undefined;
   /** For keys, values and scratch together; default 512 MiB. */
   readonly availableBytes?: number | undefined;
 }
@@ -49,6 +48,7 @@ export interface MemoryPlan {
 }
 
 export interface KvPlan {
+  readonly format: KvFormat;
   readonly pageCount: number;
   /** Bytes of one page in one layer: keys, then values. */
   readonly layerPageBytes: number;
@@ -69,7 +69,8 @@ export interface ScratchBytes {
 
 /** @throws EngineError `out_of_memory` when a context that was asked for does not fit, or hardly any would */
 export function planMemory(device: Device, spec: ModelSpec, request: MemoryRequest = {}): MemoryPlan {
-  const layerPageBytes = 2 * spec.kvHeadCount * PAGE_LENGTH * spec.headDim * KV_ELEMENT_BYTES;
+  const format = KV_FORMATS[request.kvCache ?? "f16"];
+  const layerPageBytes = 2 * spec.kvHeadCount * format.headPageBytes(spec.headDim);
   const pageBytes = layerPageBytes * spec.layerCount;
   const maxSequences = request.maxSequences ?? MAX_SEQUENCES;
   const prefill = request.prefillRows ?? (device.adapter.isFallback ? FALLBACK_PREFILL_ROWS : PREFILL_ROWS);
@@ -105,7 +106,7 @@ export function planMemory(device: Device, spec: ModelSpec, request: MemoryReque
     contextLength,
     maxSequences,
     maxRows,
-    kv: { pageCount, layerPageBytes, pageBytes },
+    kv: { format, pageCount, layerPageBytes, pageBytes },
     step,
     scratch,
     bytes: pageCount * pageBytes + sum(scratch),

@@ -12,7 +12,6 @@ import type { ModelSpec } from "../model/spec.ts";
 import { allocateWeights } from "../model/weights.ts";
 import { type CompiledGraph, compileGraph } from "./gpu-graph.ts";
 import {
-  KV_FORMAT,
   type KvPlan,
   LOGIT_ROWS,
   type MemoryPlan,
@@ -90,7 +89,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       fingerprint: {
         adapter: Object.values(device.adapter).join("/"),
         kernels: await digest([...prefill!.sources, ...decode!.sources]),
-        kv: KV_FORMAT,
+        kv: memory.kv.format.name,
       },
     };
     return assemble(device, info, memory.kv, { state, readback, stages, release });
