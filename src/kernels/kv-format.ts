@@ -12,6 +12,11 @@ import writeQ8 from "./kv-write-q8_0.wgsl?raw";
 /** By llama.cpp's names. */
 export const KV_CACHE_TYPES = ["f16", "q8_0"] as const;
 export type KvCacheType = (typeof KV_CACHE_TYPES)[number];
+export const DEFAULT_KV_CACHE: KvCacheType = "f16";
+
+export function isKvCacheType(value: unknown): value is KvCacheType {
+  return KV_CACHE_TYPES.some((type) => type === value);
+}
 
 export interface KvFormat {
   readonly name: KvCacheType;

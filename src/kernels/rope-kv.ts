@@ -1,6 +1,6 @@
 // Between the projections and attention: optional norms of query and key heads, rope, KV pages written, queries scaled.
 import { defineKernel } from "../gpu/kernel.ts";
-import { KV_FORMATS, type KvCacheType } from "./kv-format.ts";
+import { DEFAULT_KV_CACHE, KV_FORMATS, type KvCacheType } from "./kv-format.ts";
 import { type KvShape, kvIndex } from "./kv-layout.ts";
 import source from "./rope-kv.wgsl?raw";
 
@@ -61,7 +61,7 @@ export interface RopeKvReferenceOptions extends KvShape {
 export function ropeKvReference(options: RopeKvReferenceOptions, kv: Float32Array): Float32Array {
   const { headCount, kvHeadCount, headDim, qkv, rowStride, rows } = options;
   const rowCount = rows.length / 4;
-  const { kvFormat = "f16" } = options;
+  const { kvFormat = DEFAULT_KV_CACHE } = options;
   const queries = new Float32Array(rowCount * headCount * headDim);
   for (let row = 0; row < rowCount; row++) {
     const position = rows[row * 4 + 1]!;

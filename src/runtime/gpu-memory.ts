@@ -2,7 +2,7 @@
 import { EngineError } from "../base/errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { decodeChunks, partialsLength } from "../kernels/attention-decode.ts";
-import { KV_FORMATS, type KvCacheType, type KvFormat } from "../kernels/kv-format.ts";
+import { DEFAULT_KV_CACHE, KV_FORMATS, type KvCacheType, type KvFormat } from "../kernels/kv-format.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
 import { buildGraph, type Graph, type Slot } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
@@ -69,7 +69,7 @@ export interface ScratchBytes {
 
 /** @throws EngineError `out_of_memory` when a context that was asked for does not fit, or hardly any would */
 export function planMemory(device: Device, spec: ModelSpec, request: MemoryRequest = {}): MemoryPlan {
-  const format = KV_FORMATS[request.kvCache ?? "f16"];
+  const format = KV_FORMATS[request.kvCache ?? DEFAULT_KV_CACHE];
   const layerPageBytes = 2 * spec.kvHeadCount * format.headPageBytes(spec.headDim);
   const pageBytes = layerPageBytes * spec.layerCount;
   const maxSequences = request.maxSequences ?? MAX_SEQUENCES;

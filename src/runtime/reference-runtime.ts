@@ -5,7 +5,7 @@ import type { Gguf } from "../gguf/gguf.ts";
 import { attentionReference } from "../kernels/attention-reference.ts";
 import { embedReference } from "../kernels/embed.ts";
 import { gatedActivationReference } from "../kernels/gated-activation.ts";
-import type { KvCacheType } from "../kernels/kv-format.ts";
+import { DEFAULT_KV_CACHE, type KvCacheType } from "../kernels/kv-format.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
 import { type LinearReferenceOptions, linearReference } from "../kernels/mat-vec.ts";
 import { rmsNormReference } from "../kernels/rms-norm.ts";
@@ -41,7 +41,7 @@ const MAX_SEQUENCES = 16;
  * @throws EngineError `aborted`, and what the model's sources throw
  */
 export async function createReferenceRuntime(options: ReferenceRuntimeOptions): Promise<Runtime> {
-  const { model, spec, kv: kvFormat = "f16" } = options;
+  const { model, spec, kv: kvFormat = DEFAULT_KV_CACHE } = options;
   const graphs = { prefill: buildGraph(spec, "prefill"), decode: buildGraph(spec, "decode") };
   const weights = await dequantizeWeights(model, [graphs.prefill, graphs.decode], options.signal);
 
