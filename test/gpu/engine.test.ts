@@ -101,7 +101,8 @@ describeAdapters("engine", (adapter) => {
     const alone = await ask(long);
     const [again, forked, other] = await Promise.all([ask(long), ask(long, { n: 3 }), ask("Hi")]);
     expect(again.usage?.prompt_tokens_details?.cached_tokens).toBeGreaterThan(0);
-    for (const { logprobs } of [...again.choices, ...forked.choices]) expect(logprobs).toEqual(alone.choices[0]?.logprobs);
+    for (const { logprobs } of [...again.choices, ...forked.choices])
+      expect(logprobs).toEqual(alone.choices[0]?.logprobs);
     expect(other.system_fingerprint).toBe(engine.info.fingerprint);
     expect(engine.info).toMatchObject({ kvCache: "q8_0" });
     expect(halves.info).toMatchObject({ kvCache: "f16", contextLength: engine.info.contextLength });
