@@ -14,6 +14,7 @@ export function factsView(model: ModelState): TemplateResult | typeof nothing {
     ["File", formatBytes(info.fileBytes)],
     ["Tensors", formats.join(", ")],
     ["Context", `${info.contextLength} tokens`],
+    ["Keys and values", `${info.kvCache}; ${formatBytes(info.memoryBytes)} with scratch`],
     ["Vocabulary", `${info.vocabSize} tokens, ${info.tokenizer}`],
     ["Chat template", info.template === "model" ? "the model's own" : info.template.replace("builtin:", "built in: ")],
     ["Adapter", info.adapter],

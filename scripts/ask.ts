@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import type { RequestStats } from "../src/engine/stats.ts";
 import { CommandError } from "./command-error.ts";
 import { interruptSignal } from "./interrupt.ts";
+import { readKvCache } from "./kv-cache-flag.ts";
 import { type NodeEngine, openNodeEngine } from "./node-engine.ts";
 import { formatRate, formatSeconds } from "./terminal.ts";
 
@@ -15,6 +16,7 @@ const USAGE = `usage: npm run ask -- "PROMPT" [options]      (without a prompt i
   --seed N             the same seed gives the same answer
   --max-tokens N       most tokens in the answer
   --adapter NAME       lavapipe, swiftshader, or a part of a GPU's name; default: the best there is
+  --kv-cache TYPE      f16, or q8_0 for keys and values in half of the memory; default: f16
   --json               print the whole response object instead of streaming the text`;
 
 const INTERRUPTED = 130;
@@ -40,6 +42,7 @@ export async function main(args: string[]): Promise<void> {
     const engine = await openNodeEngine({
       ...(values.model !== undefined && { models: [{ path: values.model }] }),
       adapter: values.adapter,
+      kvCache: readKvCache(values["kv-cache"]),
       signal,
       onStats: (figures) => {
         stats = figures;
@@ -86,6 +89,7 @@ function readOptions(args: string[]) {
         seed: { type: "string" },
         "max-tokens": { type: "string" },
         adapter: { type: "string" },
+        "kv-cache": { type: "string" },
         json: { type: "boolean" },
         help: { type: "boolean" },
       },

@@ -5,6 +5,7 @@ import { gpuHost } from "../src/engine/gpu-host.ts";
 import type { ModelInfo } from "../src/engine/model-info.ts";
 import { modelAtHand } from "../src/engine/model-opener.ts";
 import type { SessionOptions } from "../src/engine/session.ts";
+import type { KvCacheType } from "../src/kernels/kv-format.ts";
 import { CommandError } from "./command-error.ts";
 import { openDawn, yieldToAdapter } from "./dawn.ts";
 import { DEFAULT_MODEL_PATH } from "./default-model.ts";
@@ -23,6 +24,8 @@ export interface NodeEngineOptions
   models?: readonly FileModel[] | undefined;
   /** Gets the facts about each of them as soon as it is loaded. */
   onLoad?: ((info: ModelInfo) => void) | undefined;
+  /** How these models' keys and values are kept, unless a model says so itself; default: f16. */
+  kvCache?: KvCacheType | undefined;
   /** As `openDawn` takes it. */
   adapter?: string | undefined;
 }
@@ -33,6 +36,7 @@ export type NodeEngine = Engine<FileModel>;
 export async function openNodeEngine({
   models,
   onLoad,
+  kvCache,
   adapter,
   signal,
   ...options
@@ -65,7 +69,7 @@ export async function openNodeEngine({
   };
   try {
     for (const model of named) {
-      const info = await nodeEngine.load({ ...(signal && { signal }), ...model });
+      const info = await nodeEngine.load({ ...(signal && { signal }), ...(kvCache && { kvCache }), ...model });
       onLoad?.(info);
     }
     return nodeEngine;

@@ -32,7 +32,7 @@ export async function main(args: string[]): Promise<void> {
 }
 
 async function openEngine(
-  { models, adapter, memoryBudget }: ServeOptions,
+  { models, adapter, memoryBudget, kvCache }: ServeOptions,
   signal: AbortSignal,
   onStats: (figures: RequestStats) => void,
 ): Promise<NodeEngine> {
@@ -40,6 +40,7 @@ async function openEngine(
   return openNodeEngine({
     ...(memoryBudget !== undefined && { memoryBudget }),
     models,
+    kvCache,
     adapter,
     signal,
     onStats,

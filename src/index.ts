@@ -7,6 +7,7 @@ export type { ModelInfo } from "./engine/model-info.ts";
 export type { LoadPhase, ProgressEvent } from "./engine/progress.ts";
 export type { Stall } from "./engine/stall.ts";
 export type { RequestStats } from "./engine/stats.ts";
+export type { KvCacheType } from "./kernels/kv-format.ts";
 export { type ServeFromPageOptions, type ServingPage, serveFromPage } from "./server/service-worker-page.ts";
 export type { ByteSource } from "./storage/byte-source.ts";
 export type { ModelInput } from "./transport/model-files.ts";

@@ -1,9 +1,11 @@
 // What the engine's worker does when it is called: one engine, its models loaded from files that the page names.
+import { shown } from "../src/api/checks.ts";
 import { EngineError } from "../src/base/errors.ts";
 import { holdLock } from "../src/base/held-lock.ts";
 import { type Engine, openEngine } from "../src/engine/engine.ts";
 import { type FetchProgress, joinIdentities, type OpenModel } from "../src/engine/model-opener.ts";
 import type { OpenRuntimeHost } from "../src/engine/runtime-host.ts";
+import { isKvCacheType, KV_CACHE_TYPES } from "../src/kernels/kv-format.ts";
 import { type ByteSource, blobSource } from "../src/storage/byte-source.ts";
 import type { CachedSource } from "../src/storage/cached-source.ts";
 import { openCached } from "../src/storage/opfs-cache.ts";
@@ -141,12 +143,18 @@ function checkOpenOptions({ memoryBudget, speculate }: OpenOptions): OpenOptions
   };
 }
 
-function checkLoadOptions({ contextLength, id, sha256 }: LoadOptions): LoadOptions {
+function checkLoadOptions({ contextLength, kvCache, id, sha256 }: LoadOptions): LoadOptions {
   if (contextLength !== undefined && !(Number.isSafeInteger(contextLength) && contextLength >= 2))
     throw new EngineError(
       "invalid_request",
       `A context of ${contextLength} tokens is none: it takes an integer of 2 or more.`,
       { param: "contextLength" },
+    );
+  if (kvCache !== undefined && !isKvCacheType(kvCache))
+    throw new EngineError(
+      "invalid_request",
+      `Keys and values cannot be kept as '${shown(String(kvCache))}': \`kvCache\` takes ${KV_CACHE_TYPES.join(" or ")}.`,
+      { param: "kvCache" },
     );
   if (id !== undefined && !(typeof id === "string" && id !== ""))
     throw new EngineError("invalid_request", "`id` has to be a string, and not an empty one.", { param: "id" });
@@ -154,6 +162,7 @@ function checkLoadOptions({ contextLength, id, sha256 }: LoadOptions): LoadOptio
     throw new EngineError("invalid_request", "`sha256` has to be 64 hexadecimal digits.", { param: "sha256" });
   return {
     ...(contextLength !== undefined && { contextLength }),
+    ...(kvCache !== undefined && { kvCache }),
     ...(id !== undefined && { id }),
     ...(sha256 !== undefined && { sha256: sha256.toLowerCase() }),
   };

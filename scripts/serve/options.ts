@@ -1,6 +1,8 @@
 // The arguments of `npm run serve`, checked before anything is fetched, opened or loaded.
 import { parseArgs } from "node:util";
+import type { KvCacheType } from "../../src/kernels/kv-format.ts";
 import { CommandError } from "../command-error.ts";
+import { readKvCache } from "../kv-cache-flag.ts";
 import { isLoopback } from "./address.ts";
 
 export const USAGE = `usage: npm run serve [-- options]
@@ -11,7 +13,8 @@ export const USAGE = `usage: npm run serve [-- options]
   --api-key K          clients have to send it as \`authorization: Bearer K\`; default: the environment's INGLE_API_KEY
   --cors ORIGIN        lets pages of this origin call, as in https://example.org; may be given several times
   --adapter NAME       lavapipe, swiftshader, or a part of a GPU's name; default: the best there is
-  --memory-budget N    bytes of GPU memory beside the models' weights; default: 1073741824, 1 GiB`;
+  --memory-budget N    bytes of GPU memory beside the models' weights; default: 1073741824, 1 GiB
+  --kv-cache TYPE      f16, or q8_0 for keys and values in half of the memory; default: f16`;
 
 const DEFAULT_PORT = 8080;
 const DEFAULT_HOST = "127.0.0.1";
@@ -26,6 +29,8 @@ export interface ServeOptions {
   readonly origins: readonly string[];
   readonly adapter: string | undefined;
   readonly memoryBudget: number | undefined;
+  /** Of all models. */
+  readonly kvCache: KvCacheType | undefined;
 }
 
 /** @throws CommandError saying which option is wrong and how it is written */
@@ -46,6 +51,7 @@ export function readServeOptions(args: string[], env: NodeJS.ProcessEnv): ServeO
     origins: (values.cors ?? []).map(readOrigin),
     adapter: values.adapter,
     memoryBudget: readBudget(values["memory-budget"]),
+    kvCache: readKvCache(values["kv-cache"]),
   };
 }
 
@@ -61,6 +67,7 @@ function parse(args: string[]) {
         cors: { type: "string", multiple: true },
         adapter: { type: "string" },
         "memory-budget": { type: "string" },
+        "kv-cache": { type: "string" },
         help: { type: "boolean" },
       },
     }).values;

@@ -1,6 +1,7 @@
 // Facts about a loaded model, for people and for the fingerprint.
 import type { ChatTemplate } from "../chat/template.ts";
 import type { Gguf } from "../gguf/gguf.ts";
+import type { KvCacheType } from "../kernels/kv-format.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { fingerprintOf } from "./fingerprint.ts";
@@ -21,6 +22,10 @@ export interface ModelInfo {
   readonly contextLength: number;
   /** What the model was trained for, where the file says so. */
   readonly trainedContextLength?: number;
+  /** How keys and values are kept. */
+  readonly kvCache: KvCacheType;
+  /** GPU memory of keys, values and scratch: what the model takes of the memory budget. */
+  readonly memoryBytes: number;
   readonly vocabSize: number;
   readonly tokenizer: string;
   /** The model's own chat template, or the built-in one that stands in. */
@@ -39,6 +44,8 @@ export interface ModelFacts {
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
   readonly runtime: Runtime;
+  readonly kvCache: KvCacheType;
+  readonly memoryBytes: number;
   readonly host: RuntimeHost;
   readonly identity: string;
   readonly notes: readonly string[];
@@ -60,6 +67,8 @@ export async function modelInfo(facts: ModelFacts): Promise<ModelInfo> {
     formats: formatMix(gguf),
     contextLength: runtime.info.contextLength,
     ...(trained !== undefined && { trainedContextLength: trained }),
+    kvCache: facts.kvCache,
+    memoryBytes: facts.memoryBytes,
     vocabSize: tokenizer.vocabSize,
     tokenizer: `${tokenizer.model} / ${tokenizer.preTokenizer}`,
     template: template.origin,

@@ -1,10 +1,12 @@
 // What the engine asks of whoever brings the arithmetic: something opened first, on which a runtime is then built per model.
 import type { Gguf } from "../gguf/gguf.ts";
+import type { KvCacheType } from "../kernels/kv-format.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import type { LoadProgress } from "../runtime/load-progress.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 export interface MemoryWish {
+  readonly kvCache: KvCacheType;
   /** Tokens a sequence may hold; absent: what fits, at most the trained context. */
   readonly contextLength?: number | undefined;
   /** For keys, values and scratch together. */

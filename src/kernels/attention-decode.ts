@@ -23,7 +23,7 @@ export interface DecodeAttentionSize {
 }
 
 /**
- * queries: [rows, headCount, headDim], scaled. kv: see kv-layout.ts. output: [rows, headCount, headDim], of the rows whose keys lie
+ * queries: [rows, headCount, headDim], scaled. kv: see kv-format.ts, whose `readBy8` is the prelude. output: [rows, headCount, headDim], of the rows whose keys lie
  * in one chunk. partials: [rows, headCount, maxChunks, headDim + 4], of the others, for attentionReduce; chunks beyond a row's
  * length or before its window are neither written nor read. HEAD_DIM: a multiple of 8, at most 512.
  * window, softCap: 0 for none.

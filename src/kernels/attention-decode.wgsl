@@ -10,9 +10,9 @@ struct Params {
   maxChunks: u32,
 }
 
-// Vectors are 4 floats of one head in `queries` and `partials`, 8 packed halves in `kv`.
+// Vectors are 4 floats of one head in `queries` and `partials`. Appended is how `kv` is read: KvWord, KvRow, kvRow, kvVectors.
 @group(0) @binding(0) var<storage, read> queries: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> kv: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> kv: array<KvWord>;
 @group(0) @binding(2) var<storage, read> rows: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> pages: array<u32>;
 @group(0) @binding(4) var<storage, read_write> partials: array<vec4<f32>>;
@@ -66,19 +66,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let slots = vec2<u32>(i * PAGE + thread, (i + 1u) * PAGE + thread);
     let keys = min(slots, vec2<u32>(keyCount - 1u));
     let keyPages = vec2<u32>(pages[pageTable + i], pages[pageTable + min(i + 1u, lastPage)]);
-    let starts = ((keyPages * pageStride + kvHead) * PAGE + keys % PAGE) * words;
+    let row0 = kvRow(keyPages.x * pageStride + kvHead, keys.x % PAGE);
+    let row1 = kvRow(keyPages.y * pageStride + kvHead, keys.y % PAGE);
     var score0 = vec4<f32>(0.0);
     var score1 = vec4<f32>(0.0);
     for (var word = 0u; word < wordCount; word++) {
-      let key0 = kv[starts.x + word];
-      let key1 = kv[starts.y + word];
+      let key0 = kvVectors(row0, word);
+      let key1 = kvVectors(row1, word);
       let d = 2u * word;
       let low = mat4x4<f32>(queries[q0 + d], queries[q1 + d], queries[q2 + d], queries[q3 + d]);
-      score0 += unpack(key0.xy) * low;
-      score1 += unpack(key1.xy) * low;
+      score0 += key0.low * low;
+      score1 += key1.low * low;
       let high = mat4x4<f32>(queries[q0 + d + 1u], queries[q1 + d + 1u], queries[q2 + d + 1u], queries[q3 + d + 1u]);
-      score0 += unpack(key0.zw) * high;
-      score1 += unpack(key1.zw) * high;
+      score0 += key0.high * high;
+      score1 += key1.high * high;
     }
     let seen = (slots < vec2<u32>(keyCount)) & (slots + chunkStart >= vec2<u32>(firstKey));
     score0 = select(vec4<f32>(MASKED), capped(score0), seen.x);
@@ -130,21 +131,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var high3 = vec4<f32>(0.0);
   if (slice < slices) {
     for (var i = 0u; i <= lastPage; i++) {
-      let base = ((pages[pageTable + i] * pageStride + params.kvHeadCount + kvHead) * PAGE) * words + lane;
+      let valueHead = pages[pageTable + i] * pageStride + params.kvHeadCount + kvHead;
       let count = min(keyCount - i * PAGE, PAGE);
       for (var key = slice; key < count; key += slices) {
-        let packed = kv[base + key * words];
+        let value = kvVectors(kvRow(valueHead, key), lane);
         let weight = weights[i * PAGE + key];
-        let lowValue = unpack(packed.xy);
-        let highValue = unpack(packed.zw);
-        low0 += weight.x * lowValue;
-        low1 += weight.y * lowValue;
-        low2 += weight.z * lowValue;
-        low3 += weight.w * lowValue;
-        high0 += weight.x * highValue;
-        high1 += weight.y * highValue;
-        high2 += weight.z * highValue;
-        high3 += weight.w * highValue;
+        low0 += weight.x * value.low;
+        low1 += weight.y * value.low;
+        low2 += weight.z * value.low;
+        low3 += weight.w * value.low;
+        high0 += weight.x * value.high;
+        high1 += weight.y * value.high;
+        high2 += weight.z * value.high;
+        high3 += weight.w * value.high;
       }
     }
   }
@@ -188,10 +187,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       partials[start + 3u * stride] = vec4<f32>(most.w, sum.w, 0.0, 0.0);
     }
   }
-}
-
-fn unpack(packed: vec2<u32>) -> vec4<f32> {
-  return vec4<f32>(unpack2x16float(packed.x), unpack2x16float(packed.y));
 }
 
 fn capped(scores: vec4<f32>) -> vec4<f32> {

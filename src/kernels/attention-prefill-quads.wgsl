@@ -17,10 +17,10 @@ struct Step {
   wantCount: u32,
 }
 
-// Vectors are 4 dimensions of one head: floats in `queries` and `output`, packed halves in `kv`.
+// Vectors are 4 dimensions of one head. Appended is how `kv` is read: KvWord, KvRow, kvRow and kvVector.
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read> queries: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> kv: array<vec2<u32>>;
+@group(0) @binding(2) var<storage, read> kv: array<KvWord>;
 @group(0) @binding(3) var<storage, read> rows: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read> pages: array<u32>;
 @group(0) @binding(5) var<storage, read_write> output: array<vec4<f32>>;
@@ -36,6 +36,16 @@ const MASKED = -3.0e38;
 
 // Scores, then weights, of the lane's keys in a tile: lane, lane + 4, lane + 8, lane + 12.
 alias Scores = array<Octet, 4>;
+
+// Of the lane's keys in a tile, in the same order.
+alias Keys = array<KvRow, 4>;
+
+// A tile's values: slots 0 ... lastSlot, from position `first` of a page.
+struct Values {
+  head: u32,
+  first: u32,
+  lastSlot: u32,
+}
 
 // Of 64 dimensions those of the lane, for each row: vectors lane, lane + 4, lane + 8, lane + 12.
 alias Mixed = array<Quad, ROWS>;
@@ -90,15 +100,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let tileStart = tile * TILE;
       // Keys beyond the last repeat it, masked.
       let lastSlot = min(lastKey - tileStart, TILE - 1u);
-      let page = pages[pageTable + tileStart / PAGE];
-      let keyBase = ((page * 2u * params.kvHeadCount + kvHead) * PAGE + tileStart % PAGE) * floats;
-      let valueBase = keyBase + params.kvHeadCount * PAGE * floats;
+      let inPage = tileStart % PAGE;
+      let keyHead = pages[pageTable + tileStart / PAGE] * 2u * params.kvHeadCount + kvHead;
+      let values = Values(keyHead + params.kvHeadCount, inPage, lastSlot);
 
       let slots = vec4<u32>(lane, lane + 4u, lane + 8u, lane + 12u);
-      let k = keyBase + min(slots, vec4<u32>(lastSlot)) * floats;
+      let k = inPage + min(slots, vec4<u32>(lastSlot));
+      let ownKeys = Keys(kvRow(keyHead, k.x), kvRow(keyHead, k.y), kvRow(keyHead, k.z), kvRow(keyHead, k.w));
       var scores = Scores();
       for (var first = 0u; first < floats; first += LANES) {
-        scores = addProducts(scores, q, k, first, lane);
+        scores = addProducts(scores, q, ownKeys, first, lane);
       }
       let keys = tileStart + slots;
       let s0 = masked(scores[0], keys.x, begin, end);
@@ -124,15 +135,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       sum.high = sum.high * keep.high + ((w0.high + w1.high) + (w2.high + w3.high));
       let weights = Scores(w0, w1, w2, w3);
 
-      mixed0 = mixValues(scaled(mixed0, keep), weights, valueBase, lane, lastSlot);
+      mixed0 = mixValues(scaled(mixed0, keep), weights, values, lane);
       if (HEAD_DIM > 64u) {
-        mixed1 = mixValues(scaled(mixed1, keep), weights, valueBase, lane + 16u, lastSlot);
+        mixed1 = mixValues(scaled(mixed1, keep), weights, values, lane + 16u);
       }
       if (HEAD_DIM > 128u) {
-        mixed2 = mixValues(scaled(mixed2, keep), weights, valueBase, lane + 32u, lastSlot);
+        mixed2 = mixValues(scaled(mixed2, keep), weights, values, lane + 32u);
       }
       if (HEAD_DIM > 192u) {
-        mixed3 = mixValues(scaled(mixed3, keep), weights, valueBase, lane + 48u, lastSlot);
+        mixed3 = mixValues(scaled(mixed3, keep), weights, values, lane + 48u);
       }
     }
     runStart = runEnd;
@@ -170,13 +181,13 @@ fn firstKeysOf(positions: vec4<u32>) -> vec4<u32> {
 }
 
 // Adds the products of vectors `first` ... `first` + 3; those past the head are zero.
-fn addProducts(scores: Scores, q: OctetOfIndices, k: vec4<u32>, first: u32, lane: u32) -> Scores {
+fn addProducts(scores: Scores, q: OctetOfIndices, keys: Keys, first: u32, lane: u32) -> Scores {
   let low = loadQueries(q.low, first + lane);
   let high = loadQueries(q.high, first + lane);
-  let after0 = addVector(scores, k, first, fromLane0(low), fromLane0(high));
-  let after1 = addVector(after0, k, first + 1u, fromLane1(low), fromLane1(high));
-  let after2 = addVector(after1, k, first + 2u, fromLane2(low), fromLane2(high));
-  return addVector(after2, k, first + 3u, fromLane3(low), fromLane3(high));
+  let after0 = addVector(scores, keys, first, fromLane0(low), fromLane0(high));
+  let after1 = addVector(after0, keys, first + 1u, fromLane1(low), fromLane1(high));
+  let after2 = addVector(after1, keys, first + 2u, fromLane2(low), fromLane2(high));
+  return addVector(after2, keys, first + 3u, fromLane3(low), fromLane3(high));
 }
 
 fn loadQueries(starts: vec4<u32>, index: u32) -> Quad {
@@ -185,18 +196,14 @@ fn loadQueries(starts: vec4<u32>, index: u32) -> Quad {
   return Quad(queries[at.x], queries[at.y], queries[at.z], queries[at.w]) * inside;
 }
 
-fn addVector(scores: Scores, k: vec4<u32>, index: u32, low: Quad, high: Quad) -> Scores {
-  let at = k + min(index, HEAD_DIM / 4u - 1u);
+fn addVector(scores: Scores, keys: Keys, index: u32, low: Quad, high: Quad) -> Scores {
+  let at = min(index, HEAD_DIM / 4u - 1u);
   return Scores(
-    addKey(scores[0], unpack(kv[at.x]), low, high),
-    addKey(scores[1], unpack(kv[at.y]), low, high),
-    addKey(scores[2], unpack(kv[at.z]), low, high),
-    addKey(scores[3], unpack(kv[at.w]), low, high),
+    addKey(scores[0], kvVector(keys[0], at), low, high),
+    addKey(scores[1], kvVector(keys[1], at), low, high),
+    addKey(scores[2], kvVector(keys[2], at), low, high),
+    addKey(scores[3], kvVector(keys[3], at), low, high),
   );
-}
-
-fn unpack(packed: vec2<u32>) -> vec4<f32> {
-  return vec4<f32>(unpack2x16float(packed.x), unpack2x16float(packed.y));
 }
 
 fn scaled(mixed: Mixed, factors: Octet) -> Mixed {
@@ -207,23 +214,23 @@ fn scaled(mixed: Mixed, factors: Octet) -> Mixed {
 }
 
 // Adds the tile's weighted values in the order of the keys. Vectors beyond the head repeat its last one.
-fn mixValues(start: Mixed, weights: Scores, valueBase: u32, index: u32, lastSlot: u32) -> Mixed {
+fn mixValues(start: Mixed, weights: Scores, values: Values, index: u32) -> Mixed {
   var mixed = start;
-  let vectors = valueBase + min(vec4<u32>(index, index + 4u, index + 8u, index + 12u), vec4<u32>(HEAD_DIM / 4u - 1u));
-  for (var i = 0u; i <= lastSlot / LANES; i++) {
+  let vectors = min(vec4<u32>(index, index + 4u, index + 8u, index + 12u), vec4<u32>(HEAD_DIM / 4u - 1u));
+  for (var i = 0u; i <= values.lastSlot / LANES; i++) {
     let w = weights[i];
     let slot = i * LANES;
-    let after0 = mixValue(mixed, vectors, min(slot, lastSlot), quadBroadcast(w.low, 0u), quadBroadcast(w.high, 0u));
-    let after1 = mixValue(after0, vectors, min(slot + 1u, lastSlot), quadBroadcast(w.low, 1u), quadBroadcast(w.high, 1u));
-    let after2 = mixValue(after1, vectors, min(slot + 2u, lastSlot), quadBroadcast(w.low, 2u), quadBroadcast(w.high, 2u));
-    mixed = mixValue(after2, vectors, min(slot + 3u, lastSlot), quadBroadcast(w.low, 3u), quadBroadcast(w.high, 3u));
+    let after0 = mixValue(mixed, values, vectors, slot, quadBroadcast(w.low, 0u), quadBroadcast(w.high, 0u));
+    let after1 = mixValue(after0, values, vectors, slot + 1u, quadBroadcast(w.low, 1u), quadBroadcast(w.high, 1u));
+    let after2 = mixValue(after1, values, vectors, slot + 2u, quadBroadcast(w.low, 2u), quadBroadcast(w.high, 2u));
+    mixed = mixValue(after2, values, vectors, slot + 3u, quadBroadcast(w.low, 3u), quadBroadcast(w.high, 3u));
   }
   return mixed;
 }
 
-fn mixValue(mixed: Mixed, vectors: vec4<u32>, slot: u32, low: vec4<f32>, high: vec4<f32>) -> Mixed {
-  let at = vectors + slot * (HEAD_DIM / 4u);
-  let value = Quad(unpack(kv[at.x]), unpack(kv[at.y]), unpack(kv[at.z]), unpack(kv[at.w]));
+fn mixValue(mixed: Mixed, values: Values, vectors: vec4<u32>, slot: u32, low: vec4<f32>, high: vec4<f32>) -> Mixed {
+  let row = kvRow(values.head, values.first + min(slot, values.lastSlot));
+  let value = Quad(kvVector(row, vectors.x), kvVector(row, vectors.y), kvVector(row, vectors.z), kvVector(row, vectors.w));
   return Mixed(
     mixed[0] + low.x * value, mixed[1] + low.y * value, mixed[2] + low.z * value, mixed[3] + low.w * value,
     mixed[4] + high.x * value, mixed[5] + high.y * value, mixed[6] + high.z * value, mixed[7] + high.w * value,

@@ -9,7 +9,7 @@ const ROWS_PER_WORKGROUP = 16;
 const ROWS_PER_QUAD = 8;
 
 /**
- * queries, output: [rows, headCount, headDim], queries scaled. kv: see kv-layout.ts. The rows of a sequence see its keys up to
+ * queries, output: [rows, headCount, headDim], queries scaled. kv: see kv-format.ts, whose `readBy4` is the prelude. The rows of a sequence see its keys up to
  * their own position; several sequences may share a step. HEAD_DIM: a multiple of 4, at most 256. window, softCap: 0 for none.
  * `step.rowCount` must be the size's rows.
  */

@@ -15,10 +15,10 @@ struct Step {
   wantCount: u32,
 }
 
-// Vectors are 4 dimensions of one head: floats in `queries` and `output`, packed halves in `kv`.
+// Vectors are 4 dimensions of one head. Appended is how `kv` is read: KvWord, KvRow, kvRow and kvVector.
 @group(0) @binding(0) var<uniform> step: Step;
 @group(0) @binding(1) var<storage, read> queries: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> kv: array<vec2<u32>>;
+@group(0) @binding(2) var<storage, read> kv: array<KvWord>;
 @group(0) @binding(3) var<storage, read> rows: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read> pages: array<u32>;
 @group(0) @binding(5) var<storage, read_write> output: array<vec4<f32>>;
@@ -88,12 +88,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var page = firstKey / PAGE; page <= lastKey / PAGE; page++) {
       let tileStart = page * PAGE;
       let keyCount = min(lastKey + 1u - tileStart, PAGE);
-      let keyBase = (pages[pageTable + page] * 2u * params.kvHeadCount + kvHead) * PAGE * floats;
-      let valueBase = keyBase + params.kvHeadCount * PAGE * floats;
+      let keyHead = pages[pageTable + page] * 2u * params.kvHeadCount + kvHead;
+      let valueHead = keyHead + params.kvHeadCount;
 
       // Keys lane, lane + 16, lane + 32 and lane + 48 of the tile; those beyond the last repeat it, masked.
       let slots = vec4<u32>(lane, lane + 16u, lane + 32u, lane + 48u);
-      let k = keyBase + min(slots, vec4<u32>(keyCount - 1u)) * floats;
+      let ownKeys = min(slots, vec4<u32>(keyCount - 1u));
+      let row0 = kvRow(keyHead, ownKeys.x);
+      let row1 = kvRow(keyHead, ownKeys.y);
+      let row2 = kvRow(keyHead, ownKeys.z);
+      let row3 = kvRow(keyHead, ownKeys.w);
       var score0 = vec4<f32>(0.0);
       var score1 = vec4<f32>(0.0);
       var score2 = vec4<f32>(0.0);
@@ -101,10 +105,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let floatCount = dynamic(floats);
       for (var d = 0u; d < floatCount; d++) {
         let query = Quad(queries[q.x + d], queries[q.y + d], queries[q.z + d], queries[q.w + d]);
-        score0 += unpack(kv[k.x + d]) * query;
-        score1 += unpack(kv[k.y + d]) * query;
-        score2 += unpack(kv[k.z + d]) * query;
-        score3 += unpack(kv[k.w + d]) * query;
+        score0 += kvVector(row0, d) * query;
+        score1 += kvVector(row1, d) * query;
+        score2 += kvVector(row2, d) * query;
+        score3 += kvVector(row3, d) * query;
       }
       let keys = tileStart + slots;
       let seen0 = (vec4<u32>(keys.x) >= low) & (vec4<u32>(keys.x) < end);
@@ -140,15 +144,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       weights[slots.w * 4u + quad] = weight3;
       workgroupBarrier();
 
-      mixed0 = mixValues(scaled(mixed0, keep), valueBase, lane, quad, keyCount);
+      mixed0 = mixValues(scaled(mixed0, keep), valueHead, lane, quad, keyCount);
       if (HEAD_DIM > 64u) {
-        mixed1 = mixValues(scaled(mixed1, keep), valueBase, lane + LANES, quad, keyCount);
+        mixed1 = mixValues(scaled(mixed1, keep), valueHead, lane + LANES, quad, keyCount);
       }
       if (HEAD_DIM > 128u) {
-        mixed2 = mixValues(scaled(mixed2, keep), valueBase, lane + 2u * LANES, quad, keyCount);
+        mixed2 = mixValues(scaled(mixed2, keep), valueHead, lane + 2u * LANES, quad, keyCount);
       }
       if (HEAD_DIM > 192u) {
-        mixed3 = mixValues(scaled(mixed3, keep), valueBase, lane + 3u * LANES, quad, keyCount);
+        mixed3 = mixValues(scaled(mixed3, keep), valueHead, lane + 3u * LANES, quad, keyCount);
       }
     }
     runStart = runEnd;
@@ -185,10 +189,6 @@ fn firstKeyOf(position: u32) -> u32 {
   return select(0u, position + 1u - min(params.window, position + 1u), params.window > 0u);
 }
 
-fn unpack(packed: vec2<u32>) -> vec4<f32> {
-  return vec4<f32>(unpack2x16float(packed.x), unpack2x16float(packed.y));
-}
-
 fn capped(scores: vec4<f32>) -> vec4<f32> {
   if (params.softCap > 0.0) {
     return params.softCap * tanh(clamp(scores / params.softCap, vec4<f32>(-15.0), vec4<f32>(15.0)));
@@ -201,11 +201,11 @@ fn scaled(quad: Quad, factors: vec4<f32>) -> Quad {
 }
 
 // Adds the tile's weighted values in the order of the keys. Lanes beyond the head repeat its last vector.
-fn mixValues(start: Quad, valueBase: u32, lane: u32, quad: u32, keyCount: u32) -> Quad {
+fn mixValues(start: Quad, valueHead: u32, lane: u32, quad: u32, keyCount: u32) -> Quad {
   var mixed = start;
-  let base = valueBase + min(lane, HEAD_DIM / 4u - 1u);
+  let index = min(lane, HEAD_DIM / 4u - 1u);
   for (var key = 0u; key < keyCount; key++) {
-    let value = unpack(kv[base + key * (HEAD_DIM / 4u)]);
+    let value = kvVector(kvRow(valueHead, key), index);
     let weight = weights[key * 4u + quad];
     mixed[0] += weight.x * value;
     mixed[1] += weight.y * value;

@@ -1,4 +1,4 @@
-// Where keys and values lie: pages of 64 positions, f16 packed in pairs, one buffer a layer.
+// Where keys and values lie: pages of 64 positions, one buffer a layer. See kv-format.ts for the bytes of each form.
 
 /** Positions in one page. */
 export const PAGE_LENGTH = 64;
@@ -8,7 +8,7 @@ export interface KvShape {
   readonly headDim: number;
 }
 
-/** Index of an element (half of a packed u32 word) of a layer's buffer: [page, key | value, kvHead, position in page, headDim]. */
+/** Index of a number of a layer, in the order of all forms: [page, key | value, kvHead, position in page, headDim]. */
 export function kvIndex(
   { kvHeadCount, headDim }: KvShape,
   pages: Uint32Array,

@@ -1,13 +1,13 @@
 // Between the projections and attention: optional norms of query and key heads, rope, KV pages written, queries scaled.
 import { defineKernel } from "../gpu/kernel.ts";
-import type { KvShape } from "./kv-layout.ts";
-import { kvIndex, roundToHalf } from "./kv-layout.ts";
+import { DEFAULT_KV_CACHE, KV_FORMATS, type KvCacheType } from "./kv-format.ts";
+import { type KvShape, kvIndex } from "./kv-layout.ts";
 import source from "./rope-kv.wgsl?raw";
 
 /**
  * qkv: rows of `rowStride` elements, with queries [headCount, headDim], keys and values [kvHeadCount, headDim] at their offsets.
  * queryNorm, keyNorm: [headDim] (any read buffer where the override is false; not the kv). table: see rope-table.ts.
- * queries: [rows, headCount, headDim]. kv: see kv-layout.ts. One buffer for q, k and v, since adapters bind only 8.
+ * queries: [rows, headCount, headDim]. kv: see kv-format.ts, whose `write` is the prelude. One buffer for q, k and v, since adapters bind only 8.
  */
 export const ropeKv = defineKernel({
   name: "rope-kv",
@@ -53,15 +53,15 @@ export interface RopeKvReferenceOptions extends KvShape {
   /** [rows] of (token, position, page table offset, 0). */
   readonly rows: Uint32Array;
   readonly pages: Uint32Array;
-  /** Keys and values are rounded to f16, as the GPU stores them, unless this says f32. */
-  readonly kvFormat?: "f16" | "f32";
+  /** Keys and values are rounded as the GPU stores them: to f16 by default. f32: they stay as they are. */
+  readonly kvFormat?: KvCacheType | "f32";
 }
 
 /** Gives the scaled queries, and writes keys and values into `kv` (one element a number, see kvIndex). */
 export function ropeKvReference(options: RopeKvReferenceOptions, kv: Float32Array): Float32Array {
   const { headCount, kvHeadCount, headDim, qkv, rowStride, rows } = options;
   const rowCount = rows.length / 4;
-  const store = options.kvFormat === "f32" ? (value: number) => value : roundToHalf;
+  const { kvFormat = DEFAULT_KV_CACHE } = options;
   const queries = new Float32Array(rowCount * headCount * headDim);
   for (let row = 0; row < rowCount; row++) {
     const position = rows[row * 4 + 1]!;
@@ -82,10 +82,9 @@ export function ropeKvReference(options: RopeKvReferenceOptions, kv: Float32Arra
     for (let head = 0; head < kvHeadCount; head++) {
       const key = rotate(options, normalize(read(options.keyOffset, head), options.keyNorm, options.epsilon), position);
       const value = read(options.valueOffset, head);
-      for (let d = 0; d < headDim; d++) {
-        const at = (isValue: 0 | 1) => kvIndex(options, options.pages, rows[row * 4 + 2]!, isValue, head, position, d);
-        kv[at(0)] = store(key[d]!);
-        kv[at(1)] = store(value[d]!);
+      for (const [isValue, vector] of [key, value].entries()) {
+        if (kvFormat !== "f32") KV_FORMATS[kvFormat].round(vector);
+        kv.set(vector, kvIndex(options, options.pages, rows[row * 4 + 2]!, isValue as 0 | 1, head, position, 0));
       }
     }
   }

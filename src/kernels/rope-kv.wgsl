@@ -1,5 +1,6 @@
 // Queries: optional norm, rope, scaled to `queries`. Keys: optional norm, rope, into KV pages. Values: into KV pages.
-// One workgroup a head of a row; a thread makes two neighbouring dimensions, which are one packed word of a page.
+// One workgroup a head of a row; a thread makes two neighbouring dimensions. Appended is how they get into a page: keepPair and
+// finishRow.
 
 struct Params {
   rowStride: u32,
@@ -31,7 +32,6 @@ override HAS_KEY_NORM: bool;
 
 const THREADS = 32u;
 const PAGE = 64u;
-const HALF_MAX = 65504.0;
 var<workgroup> squares: array<f32, THREADS>;
 
 @compute @workgroup_size(32)
@@ -64,7 +64,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
   let position = rows[row].y;
   let page = pages[rows[row].z + position / PAGE];
-  let slot = ((page * 2u + u32(isValue)) * params.kvHeadCount + kvHead) * PAGE + position % PAGE;
+  let pageHead = (page * 2u + u32(isValue)) * params.kvHeadCount + kvHead;
   for (var word = thread; word < HEAD_DIM / 2u; word += THREADS) {
     var pair: vec2<f32>;
     if (isValue) {
@@ -80,17 +80,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       queries[at] = pair.x * params.queryScale;
       queries[at + 1u] = pair.y * params.queryScale;
     } else {
-      kv[slot * (HEAD_DIM / 2u) + word] = packed(pair);
+      keepPair(pageHead, position % PAGE, word, pair);
     }
   }
-}
-
-// Packing what lies beyond half precision is indeterminate in WGSL, hence the clamp. It would also make a number of what is
-// none, and a wrong answer of a broken model: NaN and infinities are told by their bits, and stored as NaN.
-fn packed(pair: vec2<f32>) -> u32 {
-  let halves = pack2x16float(clamp(pair, vec2<f32>(-HALF_MAX), vec2<f32>(HALF_MAX)));
-  let broken = (bitcast<vec2<u32>>(pair) & vec2<u32>(0x7f800000u)) == vec2<u32>(0x7f800000u);
-  return halves | select(0u, 0x7e00u, broken.x) | select(0u, 0x7e000000u, broken.y);
+  if (!isQuery) {
+    finishRow(pageHead, position % PAGE, thread);
+  }
 }
 
 // 1 / sqrt(mean of squares + epsilon) of the head, by a fixed tree.

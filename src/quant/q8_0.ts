@@ -3,6 +3,7 @@ import { type QuantFormat, VECTOR_STRIDE } from "./format.ts";
 import group from "./group.wgsl?raw";
 import { halfToNumber } from "./half.ts";
 import source from "./q8_0.wgsl?raw";
+import signedBytes from "./signed-bytes.wgsl?raw";
 
 const LENGTH = 32;
 const BYTES = 34;
@@ -15,7 +16,7 @@ export const Q8_0: QuantFormat = {
   unitLength: 2 * LENGTH,
   quantVectors: 4,
   extraWords: 1,
-  prelude: group + source,
+  prelude: group + signedBytes + source,
 
   dequantize(bytes, out) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -6,12 +6,6 @@ const EXTRA_WORDS = 1u;
 const HAS_OFFSET = false;
 const RAW_SCALE = BYTE_SCALE;
 
-// The lower three bytes have their sign flipped and the bias of 128 taken off again; the top one is signed as it stands.
-fn floatsOfSignedBytes(word: u32) -> vec4<f32> {
-  let bytes = vec4<u32>(word ^ 0x00808080u) & vec4<u32>(0xffu, 0xff00u, 0xff0000u, 0xff000000u);
-  return vec4<f32>(bitcast<vec4<i32>>(bytes) - vec4<i32>(0x80, 0x8000, 0x800000, 0));
-}
-
 fn loadGroup(unit: u32, lane: u32, group: u32) -> Group {
   let low = vectorOf(unit, lane, 2u * group);
   let high = vectorOf(unit, lane, 2u * group + 1u);

@@ -42,6 +42,7 @@ export async function ropeKvOperation(compiler: Compiler, op: RopeKvOp): Promise
       HAS_QUERY_NORM: op.queryNorm !== undefined,
       HAS_KEY_NORM: op.keyNorm !== undefined,
     },
+    prelude: state.memory.kv.format.write,
   });
 }
 
@@ -55,11 +56,12 @@ export async function attentionOperations(compiler: Compiler, op: AttentionOp): 
   const queries = compiler.slot(op.input);
   const output = compiler.slot(op.output);
   const kv = state.kv[op.layer]!;
+  const { readBy4, readBy8 } = state.memory.kv.format;
   if (stage === "prefill") {
     const params = { headCount, kvHeadCount, window, softCap: 0 };
     const buffers = { step: state.step.step, queries, kv, rows, pages, output };
     const kernel = attentionPrefillFor(compiler.device.adapter);
-    return [await compiler.prepare(kernel, { label, buffers, params, overrides })];
+    return [await compiler.prepare(kernel, { label, buffers, params, overrides, prelude: readBy4 })];
   }
   const maxChunks = decodeChunks(state.memory.contextLength);
   const partials = state.partials;
@@ -69,6 +71,7 @@ export async function attentionOperations(compiler: Compiler, op: AttentionOp): 
       buffers: { queries, kv, rows, pages, partials, output },
       params: { headCount, kvHeadCount, window, softCap: 0, maxChunks },
       overrides,
+      prelude: readBy8,
     }),
     compiler.prepare(attentionReduce, {
       label: `${label}, reduced`,

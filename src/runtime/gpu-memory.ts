@@ -2,16 +2,13 @@
 import { EngineError } from "../base/errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { decodeChunks, partialsLength } from "../kernels/attention-decode.ts";
+import { DEFAULT_KV_CACHE, KV_FORMATS, type KvCacheType, type KvFormat } from "../kernels/kv-format.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
 import { MOST_SAMPLED_TOKENS, SAMPLE_RESULT_WORDS } from "../kernels/sample-rows.ts";
 import { buildGraph, type Graph, type Slot, type Stage } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import { samplerBytes } from "./gpu-sampler.ts";
 import { type StepBounds, stepBytes } from "./step-buffer.ts";
-
-/** How keys and values are stored; part of the fingerprint. */
-export const KV_FORMAT = "f16";
-const KV_ELEMENT_BYTES = 2;
 
 /** For a runtime that is made alone, without a budget to share. */
 const DEFAULT_BYTES = 512 << 20;
@@ -35,6 +32,8 @@ export interface MemoryRequest {
   /** Tokens in one prefill step, that is between two looks at the abort signal. */
   readonly prefillRows?: number | undefined;
   readonly maxSequences?: number | undefined;
+  /** How keys and values are kept; default: f16. */
+  readonly kvCache?: KvCacheType | undefined;
   /** For keys, values and scratch together; default 512 MiB. */
   readonly availableBytes?: number | undefined;
   /** Sample where the logits are. Absent: except on CPU adapters, where reading them costs nothing and the CPU is faster. */
@@ -56,6 +55,7 @@ export interface MemoryPlan {
 }
 
 export interface KvPlan {
+  readonly format: KvFormat;
   readonly pageCount: number;
   /** With fewer there is no room for a context that was asked for, or for a conversation. */
   readonly leastPages: number;
@@ -81,7 +81,8 @@ export interface ScratchBytes {
 
 /** @throws EngineError `out_of_memory` when a context that was asked for does not fit, or hardly any would */
 export function planMemory(device: Device, spec: ModelSpec, request: MemoryRequest = {}): MemoryPlan {
-  const layerPageBytes = 2 * spec.kvHeadCount * PAGE_LENGTH * spec.headDim * KV_ELEMENT_BYTES;
+  const format = KV_FORMATS[request.kvCache ?? DEFAULT_KV_CACHE];
+  const layerPageBytes = 2 * spec.kvHeadCount * format.headPageBytes(spec.headDim);
   const pageBytes = layerPageBytes * spec.layerCount;
   const maxSequences = request.maxSequences ?? MAX_SEQUENCES;
   const prefill = request.prefillRows ?? (device.adapter.isFallback ? FALLBACK_PREFILL_ROWS : PREFILL_ROWS);
@@ -118,7 +119,7 @@ export function planMemory(device: Device, spec: ModelSpec, request: MemoryReque
     contextLength,
     maxSequences,
     maxRows,
-    kv: { pageCount, leastPages, layerPageBytes, pageBytes },
+    kv: { format, pageCount, leastPages, layerPageBytes, pageBytes },
     step,
     scratch,
     gpuSampling,

@@ -14,14 +14,7 @@ import type { ModelSpec } from "../model/spec.ts";
 import { allocateWeights } from "../model/weights.ts";
 import { allocateMemory } from "./gpu-allocation.ts";
 import { compileGraph } from "./gpu-graph.ts";
-import {
-  KV_FORMAT,
-  LOGIT_ROWS,
-  type MemoryPlan,
-  type MemoryRequest,
-  planMemory,
-  READS_IN_FLIGHT,
-} from "./gpu-memory.ts";
+import { LOGIT_ROWS, type MemoryPlan, type MemoryRequest, planMemory, READS_IN_FLIGHT } from "./gpu-memory.ts";
 import { createGpuSampler } from "./gpu-sampler.ts";
 import { createStepRunner, type Pause, type StepParts, type SubmittedStep } from "./gpu-step.ts";
 import { createKvPages } from "./kv-pages.ts";
@@ -115,7 +108,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       fingerprint: {
         adapter: Object.values(device.adapter).join("/"),
         kernels: await digest([...prefill!.sources, ...decode!.sources, ...(sampling?.sampler.sources ?? [])]),
-        kv: KV_FORMAT,
+        kv: memory.kv.format.name,
       },
     };
     const runtime = assemble(device, info, memory, { state, logitReads, stages, sampling }, release);

@@ -1,10 +1,11 @@
 // The Runtime in plain loops on the CPU, over the same graph as the GPU: slow and exact, for tests and as a judge. Weights
-// are dequantized to f32, sums run in float64; only KV is rounded, to f16, because the GPU stores it so.
+// are dequantized to f32, sums run in float64; only KV is rounded, because the GPU stores it so.
 import { EngineError } from "../base/errors.ts";
 import type { Gguf } from "../gguf/gguf.ts";
 import { attentionReference } from "../kernels/attention-reference.ts";
 import { embedReference } from "../kernels/embed.ts";
 import { gatedActivationReference } from "../kernels/gated-activation.ts";
+import { DEFAULT_KV_CACHE, type KvCacheType } from "../kernels/kv-format.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
 import { type LinearReferenceOptions, linearReference } from "../kernels/mat-vec.ts";
 import { rmsNormReference } from "../kernels/rms-norm.ts";
@@ -28,7 +29,7 @@ export interface ReferenceRuntimeOptions {
   readonly pageCount?: number | undefined;
   readonly prefillRows?: number | undefined;
   /** How keys and values are kept: as the GPU keeps them, or as they are. */
-  readonly kv?: "f16" | "f32" | undefined;
+  readonly kv?: KvCacheType | "f32" | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -41,7 +42,7 @@ const MAX_SEQUENCES = 16;
  * @throws EngineError `aborted`, and what the model's sources throw
  */
 export async function createReferenceRuntime(options: ReferenceRuntimeOptions): Promise<Runtime> {
-  const { model, spec, kv: kvFormat = "f16" } = options;
+  const { model, spec, kv: kvFormat = DEFAULT_KV_CACHE } = options;
   const graphs = { prefill: buildGraph(spec, "prefill"), decode: buildGraph(spec, "decode") };
   const weights = await dequantizeWeights(model, [graphs.prefill, graphs.decode], options.signal);
 
@@ -123,7 +124,7 @@ interface Machine {
   /** Keys and values of each layer, see kv-layout.ts. */
   readonly layers: readonly Float32Array[];
   readonly ropeTable: Float32Array;
-  readonly kvFormat: "f16" | "f32";
+  readonly kvFormat: KvCacheType | "f32";
 }
 
 /** One row of logits for each wanted row. With a pause it stops once, half way. */

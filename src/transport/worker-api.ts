@@ -5,6 +5,7 @@ import type { ModelInfo } from "../engine/model-info.ts";
 import type { ProgressEvent } from "../engine/progress.ts";
 import type { Stall } from "../engine/stall.ts";
 import type { RequestStats } from "../engine/stats.ts";
+import type { KvCacheType } from "../kernels/kv-format.ts";
 import type { ModelFile } from "./model-files.ts";
 
 export interface OpenOptions {
@@ -19,6 +20,8 @@ export interface LoadOptions {
   readonly id?: string;
   /** Tokens that prompt and answer may have together; default: what the model was trained for, if the memory budget allows. */
   readonly contextLength?: number;
+  /** How keys and values are kept: q8_0 takes about half of the memory, and rounds more. Default: f16. */
+  readonly kvCache?: KvCacheType;
   /** Published SHA-256 of the one file at a URL, 64 hexadecimal digits: another file is refused with `integrity_mismatch`. */
   readonly sha256?: string;
 }

@@ -289,6 +289,7 @@ test("an abort ends the loading and its worker", async () => {
 
 test.each([
   ["contextLength", { contextLength: 1.5 }],
+  ["kvCache", { kvCache: "q4_0" as never }],
   ["id", { id: 7 as unknown as string }],
   ["sha256", { sha256: "abc" }],
   ["sha256", { sha256: "a".repeat(64) }], // of a file that the user chose: nobody published one

@@ -1,5 +1,6 @@
 // Hours of an engine's life in minutes: calls of every kind at once, in rounds. After each round nothing may be left of it: every
 // call has ended once and as it should, GPU memory is what it was after loading, and the heap does not grow.
+
 import type { ChatCompletion, ChatCompletionChunk } from "../../src/api/types.ts";
 import { isEngineError } from "../../src/base/errors.ts";
 import { nextTask } from "../../src/base/event-loop.ts";
@@ -8,6 +9,7 @@ import { gpuHost } from "../../src/engine/gpu-host.ts";
 import type { OpenModel } from "../../src/engine/model-opener.ts";
 import type { RuntimeHost } from "../../src/engine/runtime-host.ts";
 import type { Device } from "../../src/gpu/device.ts";
+import { DEFAULT_KV_CACHE } from "../../src/kernels/kv-format.ts";
 import { planMemory } from "../../src/runtime/gpu-memory.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { collectUntil } from "../base/garbage.ts";
@@ -150,7 +152,11 @@ function watchedHost(gpu: GPU) {
           const pages = (CONTEXTS_IN_POOL * CONTEXT_LENGTH) / PAGE_LENGTH;
           const scarce = whole.bytes - (whole.kv.pageCount - pages) * whole.kv.pageBytes;
           const availableBytes = Math.min(wish.availableBytes, scarce);
-          const { bytes, create } = host.plan(spec, { contextLength: CONTEXT_LENGTH, availableBytes });
+          const { bytes, create } = host.plan(spec, {
+            contextLength: CONTEXT_LENGTH,
+            kvCache: DEFAULT_KV_CACHE,
+            availableBytes,
+          });
           return { bytes, create: async (load) => counted(await create(load)) };
         },
       };

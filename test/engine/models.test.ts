@@ -178,10 +178,10 @@ describe("the memory budget", () => {
   test("is 1 GiB unless told otherwise, and a model that asks for no context is offered half of what is left", async () => {
     const host = countedHosts([{}], 100);
     const engine = await openEngine({ openHost: host.open, openModel: OPEN, id: "one" });
-    await engine.load({ openModel: OPEN, id: "two", contextLength: 64 });
+    await engine.load({ openModel: OPEN, id: "two", contextLength: 64, kvCache: "q8_0" });
     expect(host.wishes).toEqual([
-      { contextLength: undefined, availableBytes: 2 ** 29 },
-      { contextLength: 64, availableBytes: 2 ** 30 - 100 },
+      { contextLength: undefined, kvCache: "f16", availableBytes: 2 ** 29 },
+      { contextLength: 64, kvCache: "q8_0", availableBytes: 2 ** 30 - 100 },
     ]);
   });
 

@@ -1,6 +1,8 @@
 // Sequences in shuffled KV pages with rows at chosen positions: the input of every attention parity test.
 import type { AttentionReferenceOptions } from "../../src/kernels/attention-reference.ts";
-import { kvIndex, PAGE_LENGTH, roundToHalf } from "../../src/kernels/kv-layout.ts";
+import type { KvCacheType } from "../../src/kernels/kv-format.ts";
+import { kvIndex, PAGE_LENGTH } from "../../src/kernels/kv-layout.ts";
+import { roundKv } from "./pack-kv.ts";
 import { gaussians } from "./run-kernel.ts";
 
 export interface AttentionShape {
@@ -11,13 +13,19 @@ export interface AttentionShape {
   readonly positions: readonly (readonly number[])[];
   readonly window?: number;
   readonly softCap?: number;
+  /** Default: f16. */
+  readonly kvCache?: KvCacheType;
+}
+
+export interface AttentionCase extends AttentionReferenceOptions {
+  readonly kvCache: KvCacheType;
 }
 
 /** What a page that no row may see holds: a number that would show in any sum. */
 const POISON = 60_000;
 
-export function attentionCase(shape: AttentionShape): AttentionReferenceOptions {
-  const { headCount, kvHeadCount, headDim, positions } = shape;
+export function attentionCase(shape: AttentionShape): AttentionCase {
+  const { headCount, kvHeadCount, headDim, positions, kvCache = "f16" } = shape;
   const lengths = positions.map((of) => Math.max(...of) + 1);
   const tables = lengths.map((length) => Math.ceil(length / PAGE_LENGTH));
   const pageCount = tables.reduce((sum, count) => sum + count, 0) + 2;
@@ -29,7 +37,8 @@ export function attentionCase(shape: AttentionShape): AttentionReferenceOptions 
   let pageTable = 0;
   positions.forEach((of, sequence) => {
     const length = lengths[sequence]!;
-    const values = gaussians(length * kvHeadCount * headDim * 2, 7 * sequence + 1).map(roundToHalf);
+    const values = gaussians(length * kvHeadCount * headDim * 2, 7 * sequence + 1);
+    roundKv(kvCache, values, headDim);
     let next = 0;
     for (let key = 0; key < length; key++) {
       for (let head = 0; head < kvHeadCount; head++) {
@@ -52,5 +61,6 @@ export function attentionCase(shape: AttentionShape): AttentionReferenceOptions 
     pages,
     window: shape.window ?? 0,
     softCap: shape.softCap ?? 0,
+    kvCache,
   };
 }

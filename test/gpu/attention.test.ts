@@ -1,18 +1,19 @@
-// The attention kernels against float64 on every adapter: head sizes, grouped heads, lengths around tiles and chunks, windows,
-// several sequences, and rows that do not depend on their neighbours.
+// The attention kernels against float64 on every adapter: forms of keys and values, head sizes, grouped heads, lengths around
+// tiles and chunks, windows, several sequences, and rows that do not depend on their neighbours.
 import { expect, test } from "vitest";
 import type { Device } from "../../src/gpu/device.ts";
 import { attentionDecode, partialsLength } from "../../src/kernels/attention-decode.ts";
 import { attentionPrefill, attentionPrefillFor } from "../../src/kernels/attention-prefill.ts";
 import { attentionReduce, attentionReduceReference } from "../../src/kernels/attention-reduce.ts";
-import type { AttentionReferenceOptions } from "../../src/kernels/attention-reference.ts";
 import { attentionReference } from "../../src/kernels/attention-reference.ts";
+import { KV_CACHE_TYPES, KV_FORMATS } from "../../src/kernels/kv-format.ts";
 import { describeAdapters } from "./adapters.ts";
-import type { AttentionShape } from "./attention-case.ts";
+import type { AttentionCase, AttentionShape } from "./attention-case.ts";
 import { attentionCase } from "./attention-case.ts";
-import { gaussians, nmse, packHalves, runKernel } from "./run-kernel.ts";
+import { packKv } from "./pack-kv.ts";
+import { gaussians, nmse, runKernel } from "./run-kernel.ts";
 
-const BOUND = 1e-9; // f32 sums of f16 values; the op suite's limit of 1e-6 would hide a wrong key among a thousand
+const BOUND = 1e-9; // f32 sums of values that are exact; the op suite's limit of 1e-6 would hide a wrong key among a thousand
 const UNTOUCHED = -12345;
 
 /** The portable one, and the adapter's own where that is another. */
@@ -22,7 +23,7 @@ function prefillKernels({ adapter }: Device): Iterable<typeof attentionPrefill> 
 
 async function runPrefill(
   device: Device,
-  given: AttentionReferenceOptions,
+  given: AttentionCase,
   kernel: typeof attentionPrefill,
 ): Promise<Float32Array> {
   const { headCount, kvHeadCount, headDim, queries, rows, pages, window, softCap } = given;
@@ -31,7 +32,7 @@ async function runPrefill(
     data: {
       step: Uint32Array.of(rowCount, 0, 0, 0),
       queries,
-      kv: packHalves(given.kv),
+      kv: packKv(given.kvCache, given.kv, headDim),
       rows,
       pages,
       output: new Float32Array(queries.length).fill(UNTOUCHED),
@@ -39,13 +40,14 @@ async function runPrefill(
     params: { headCount, kvHeadCount, window, softCap },
     overrides: { HEAD_DIM: headDim },
     size: { rows: rowCount },
+    prelude: KV_FORMATS[given.kvCache].readBy4,
   });
   return output;
 }
 
 async function runDecode(
   device: Device,
-  given: AttentionReferenceOptions,
+  given: AttentionCase,
   maxChunks: number,
 ): Promise<{ partials: Float32Array; output: Float32Array }> {
   const { headCount, kvHeadCount, headDim, queries, rows, pages, window, softCap } = given;
@@ -55,7 +57,7 @@ async function runDecode(
   const { partials, output: begun } = await runKernel(device, attentionDecode, {
     data: {
       queries,
-      kv: packHalves(given.kv),
+      kv: packKv(given.kvCache, given.kv, headDim),
       rows,
       pages,
       partials: new Float32Array(partialsLength(rowCount, headCount, headDim, maxChunks)).fill(UNTOUCHED),
@@ -64,6 +66,7 @@ async function runDecode(
     params: { headCount, kvHeadCount, window, softCap, maxChunks },
     overrides: { HEAD_DIM: headDim },
     size,
+    prelude: KV_FORMATS[given.kvCache].readBy8,
   });
   const { output } = await runKernel(device, attentionReduce, {
     data: { partials, rows, output: begun },
@@ -92,30 +95,38 @@ const PREFILL_POSITIONS = [
   [range(192, 257)],
   [range(0, 5), range(100, 121), [999], range(0, 17)],
 ];
-const VARIANTS: Partial<AttentionShape>[] = [{ window: 1 }, { window: 64 }, { window: 300 }, { softCap: 1.5 }];
+const VARIANTS: Partial<AttentionShape>[] = [
+  { window: 1 },
+  { window: 64 },
+  { window: 300 },
+  { window: 300, kvCache: "q8_0" },
+  { softCap: 1.5 },
+];
 
 describeAdapters("attention", ({ device }) => {
-  for (const heads of HEADS) {
-    const name = `${heads.headCount}/${heads.kvHeadCount} heads of ${heads.headDim}`;
+  for (const kvCache of KV_CACHE_TYPES) {
+    for (const heads of HEADS) {
+      const name = `${heads.headCount}/${heads.kvHeadCount} heads of ${heads.headDim}, ${kvCache}`;
 
-    test(`decode, ${name}`, async () => {
-      for (const positions of DECODE_POSITIONS) {
-        const given = attentionCase({ ...heads, positions });
-        const { output } = await runDecode(await device(), given, 5);
-        expect(nmse(output, attentionReference(given)), JSON.stringify(positions)).toBeLessThan(BOUND);
-      }
-    });
-
-    test(`prefill, ${name}`, async () => {
-      for (const positions of PREFILL_POSITIONS) {
-        const given = attentionCase({ ...heads, positions });
-        const expected = attentionReference(given);
-        for (const kernel of prefillKernels(await device())) {
-          const output = await runPrefill(await device(), given, kernel);
-          expect(nmse(output, expected), `${kernel.name} ${JSON.stringify(positions)}`).toBeLessThan(BOUND);
+      test(`decode, ${name}`, async () => {
+        for (const positions of DECODE_POSITIONS) {
+          const given = attentionCase({ ...heads, kvCache, positions });
+          const { output } = await runDecode(await device(), given, 5);
+          expect(nmse(output, attentionReference(given)), JSON.stringify(positions)).toBeLessThan(BOUND);
         }
-      }
-    });
+      });
+
+      test(`prefill, ${name}`, async () => {
+        for (const positions of PREFILL_POSITIONS) {
+          const given = attentionCase({ ...heads, kvCache, positions });
+          const expected = attentionReference(given);
+          for (const kernel of prefillKernels(await device())) {
+            const output = await runPrefill(await device(), given, kernel);
+            expect(nmse(output, expected), `${kernel.name} ${JSON.stringify(positions)}`).toBeLessThan(BOUND);
+          }
+        }
+      });
+    }
   }
 
   for (const variant of VARIANTS) {
@@ -166,7 +177,7 @@ describeAdapters("attention", ({ device }) => {
   });
 
   test("prefill gives a row the same bits among 1, 7, 64 and 256 rows", async () => {
-    for (const variant of [{}, { window: 100 }]) {
+    for (const variant of [{}, { window: 100 }, { kvCache: "q8_0" }] as const) {
       const shape = { headCount: 3, kvHeadCount: 1, headDim: 64, ...variant };
       const all = attentionCase({ ...shape, positions: [range(70, 326)] });
       const width = shape.headCount * shape.headDim;
@@ -193,30 +204,34 @@ describeAdapters("attention", ({ device }) => {
   });
 
   test("prefill gives a row the same bits beside another sequence", async () => {
-    const shape = { headCount: 3, kvHeadCount: 1, headDim: 80 };
-    const both = attentionCase({ ...shape, positions: [range(60, 70), range(500, 520)] });
-    const width = shape.headCount * shape.headDim;
-    const second = { ...both, queries: both.queries.slice(10 * width), rows: both.rows.slice(40) };
-    for (const kernel of prefillKernels(await device())) {
-      const together = await runPrefill(await device(), both, kernel);
-      const alone = await runPrefill(await device(), second, kernel);
-      expect(alone, kernel.name).toEqual(together.slice(10 * width));
+    for (const kvCache of KV_CACHE_TYPES) {
+      const shape = { headCount: 3, kvHeadCount: 1, headDim: 80, kvCache };
+      const both = attentionCase({ ...shape, positions: [range(60, 70), range(500, 520)] });
+      const width = shape.headCount * shape.headDim;
+      const second = { ...both, queries: both.queries.slice(10 * width), rows: both.rows.slice(40) };
+      for (const kernel of prefillKernels(await device())) {
+        const together = await runPrefill(await device(), both, kernel);
+        const alone = await runPrefill(await device(), second, kernel);
+        expect(alone, `${kernel.name}, ${kvCache}`).toEqual(together.slice(10 * width));
+      }
     }
   });
 
   test("decode gives a row the same bits among 16 rows as alone", async () => {
-    const shape = { headCount: 8, kvHeadCount: 2, headDim: 64 };
-    const all = attentionCase({ ...shape, positions: [range(250, 262), [700], [3], [511], [512]] });
-    const width = shape.headCount * shape.headDim;
-    const { output } = await runDecode(await device(), all, 4);
-    for (const row of [0, 7, 12, 13, 15]) {
-      const alone = {
-        ...all,
-        queries: all.queries.slice(row * width, (row + 1) * width),
-        rows: all.rows.slice(row * 4, (row + 1) * 4),
-      };
-      const result = await runDecode(await device(), alone, 9);
-      expect(result.output, `row ${row}`).toEqual(output.slice(row * width, (row + 1) * width));
+    for (const kvCache of KV_CACHE_TYPES) {
+      const shape = { headCount: 8, kvHeadCount: 2, headDim: 64, kvCache };
+      const all = attentionCase({ ...shape, positions: [range(250, 262), [700], [3], [511], [512]] });
+      const width = shape.headCount * shape.headDim;
+      const { output } = await runDecode(await device(), all, 4);
+      for (const row of [0, 7, 12, 13, 15]) {
+        const alone = {
+          ...all,
+          queries: all.queries.slice(row * width, (row + 1) * width),
+          rows: all.rows.slice(row * 4, (row + 1) * 4),
+        };
+        const result = await runDecode(await device(), alone, 9);
+        expect(result.output, `row ${row}, ${kvCache}`).toEqual(output.slice(row * width, (row + 1) * width));
+      }
     }
   });
 });

@@ -1,8 +1,10 @@
-// The engine over the GPU: what the ledger holds after each request, and answers up to the last position.
+// The engine over the GPU: what the ledger holds after each request, answers up to the last position, and keys and values in
+// q8_0.
 import { expect, test } from "vitest";
 import { openEngine } from "../../src/engine/engine.ts";
 import { gpuHost } from "../../src/engine/gpu-host.ts";
 import { modelAtHand } from "../../src/engine/model-opener.ts";
+import type { SessionOptions } from "../../src/engine/session.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
@@ -11,10 +13,15 @@ import { describeAdapters, type TestAdapter } from "./adapters.ts";
 const MODEL = tinyModel({ tokenizer: true, format: "Q8_0", contextLength: 256, seed: 3 });
 const BASE = { model: "tiny", messages: [{ role: "user" as const, content: "Hi" }], temperature: 0 };
 
-async function open(adapter: TestAdapter, choices: { gpuSampling?: boolean } = {}) {
+async function open(
+  adapter: TestAdapter,
+  { gpuSampling, ...options }: Partial<SessionOptions> & { gpuSampling?: boolean } = {},
+) {
   const devices: Device[] = [];
+  const choices = gpuSampling === undefined ? {} : { gpuSampling };
   const openHost = gpuHost(await adapter.gpu(), (device) => devices.push(device), choices);
-  const engine = await openEngine({ id: "tiny", openModel: modelAtHand({ files: [memorySource(MODEL)] }), openHost });
+  const openModel = modelAtHand({ files: [memorySource(MODEL)] });
+  const engine = await openEngine({ id: "tiny", openModel, openHost, ...options });
   return { engine, devices };
 }
 
@@ -85,5 +92,31 @@ describeAdapters("engine", (adapter) => {
         details: { contextLength: 100, promptTokens },
       });
     await engine.dispose();
+  });
+
+  test("keys and values in q8_0 take less memory, answer the same alone and beside others, and name themselves", async () => {
+    const { engine: halves } = await open(adapter);
+    const { engine, devices } = await open(adapter, { kvCache: "q8_0" });
+    const ask = (content: string, more: object = {}) =>
+      engine.chat.completions.create({
+        ...BASE,
+        messages: [{ role: "user" as const, content }],
+        max_tokens: 12,
+        logprobs: true,
+        ...more,
+      });
+    const long = "Tell me of the sea. ".repeat(6); // more than a page, so that the second asking finds it held
+    const alone = await ask(long);
+    const [again, forked, other] = await Promise.all([ask(long), ask(long, { n: 3 }), ask("Hi")]);
+    expect(again.usage?.prompt_tokens_details?.cached_tokens).toBeGreaterThan(0);
+    for (const { logprobs } of [...again.choices, ...forked.choices])
+      expect(logprobs).toEqual(alone.choices[0]?.logprobs);
+    expect(other.system_fingerprint).toBe(engine.info.fingerprint);
+    expect(engine.info).toMatchObject({ kvCache: "q8_0" });
+    expect(halves.info).toMatchObject({ kvCache: "f16", contextLength: engine.info.contextLength });
+    expect(engine.info.fingerprint).not.toBe(halves.info.fingerprint);
+    expect(engine.info.memoryBytes).toBeLessThan(halves.info.memoryBytes);
+    await Promise.all([engine.dispose(), halves.dispose()]);
+    expect(devices[0]!.buffers.heldBytes).toBe(0);
   });
 });

@@ -230,6 +230,9 @@ describeAdapters("a load that fails", (adapter) => {
       details: { requestedBytes: scratchBytes + 3 * page },
     });
     expect(device.buffers.heldBytes).toBe(0);
+    const quantized = planMemory(device, spec, { contextLength: 129, prefillRows: 16, kvCache: "q8_0" });
+    expect(quantized.kv.pageBytes).toBe(2 * 2 * 64 * (32 + 4)); // a scale's word for 32 bytes
+    expect(quantized.kv.pageCount).toBe(kv.pageCount);
     const exact = await load(device, { contextLength: 128, availableBytes });
     expect(exact.info.contextLength).toBe(128);
     const long = { ...spec, contextLength: 4096 };

@@ -1,11 +1,15 @@
 // rms-norm, rope-kv and gated-activation against float64 on every adapter.
 import { expect, test } from "vitest";
+import { invariant } from "../../src/base/invariant.ts";
+import type { Device } from "../../src/gpu/device.ts";
 import { ACTIVATIONS, gatedActivation, gatedActivationReference } from "../../src/kernels/gated-activation.ts";
+import { KV_FORMATS } from "../../src/kernels/kv-format.ts";
 import { PAGE_LENGTH } from "../../src/kernels/kv-layout.ts";
 import { rmsNorm, rmsNormReference } from "../../src/kernels/rms-norm.ts";
 import { type RopeKvReferenceOptions, ropeKv, ropeKvReference } from "../../src/kernels/rope-kv.ts";
 import { buildRopeTable } from "../../src/kernels/rope-table.ts";
 import { describeAdapters } from "./adapters.ts";
+import { packKv } from "./pack-kv.ts";
 import { gaussians, nmse, runKernel, unpackHalves } from "./run-kernel.ts";
 
 const BOUND = 1e-11; // f32 arithmetic on a few hundred terms
@@ -109,37 +113,7 @@ describeAdapters("row kernels", ({ device }) => {
         pages,
       };
       const before = new Uint32Array(kvLength / 2).fill(0x3c00_4000); // 2 and 1: what was there and must stay
-      const { table } = options;
-      const result = await runKernel(await device(), ropeKv, {
-        data: {
-          qkv: options.qkv,
-          queryNorm: options.queryNorm ?? table,
-          keyNorm: options.keyNorm ?? table,
-          table,
-          rows,
-          pages,
-          queries: new Float32Array((rows.length / 4) * headCount * headDim),
-          kv: before,
-        },
-        params: {
-          rowStride,
-          queryOffset: gap,
-          keyOffset,
-          valueOffset,
-          headCount,
-          kvHeadCount,
-          queryScale: options.queryScale,
-          epsilon: options.epsilon,
-        },
-        overrides: {
-          HEAD_DIM: headDim,
-          ROPE_DIM: ropeDim,
-          HALVES: layout === "halves",
-          HAS_QUERY_NORM: options.queryNorm !== undefined,
-          HAS_KEY_NORM: options.keyNorm !== undefined,
-        },
-        size: { rows: rows.length / 4 },
-      });
+      const result = await runRopeKv(await device(), options, before);
       const expected = new Float32Array(kvLength);
       for (let index = 0; index < kvLength; index += 2) expected.set([2, 1], index);
       const queries = ropeKvReference(options, expected);
@@ -155,4 +129,75 @@ describeAdapters("row kernels", ({ device }) => {
       }
     });
   }
+
+  test.each([32, 64, 80, 96, 128, 256])("rope-kv keeps heads of %i in q8_0, byte for byte", async (headDim) => {
+    const [headCount, kvHeadCount] = [2, 2];
+    const rows = Uint32Array.from([0, 62, 63, 64, 65, 127].flatMap((at) => [9, at, 0, 0]).concat([9, 1, 2, 0]));
+    const rowStride = (headCount + 2 * kvHeadCount) * headDim;
+    const kvLength = 4 * 2 * kvHeadCount * PAGE_LENGTH * headDim;
+    const qkv = gaussians((rows.length / 4) * rowStride, headDim);
+    const scales = [1, 1e-3, 300, 0, 1e5, 1, 30];
+    qkv.forEach((value, index) => {
+      qkv[index] = value * scales[Math.floor(index / rowStride)]!;
+    });
+    const keyOffset = headCount * headDim;
+    const lastValue = qkv.length - headDim;
+    qkv[5 * rowStride + keyOffset + 3] = Number.NaN;
+    qkv[5 * rowStride + keyOffset + headDim + 3] = Number.POSITIVE_INFINITY;
+    // Multiples of a half step, where the next number's scale is exactly 1: halves go upwards.
+    qkv.set([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 127], lastValue);
+    for (let d = 7; d < 32; d++) qkv[lastValue + d] = d % 2 === 0 ? d + 0.5 : -d - 0.5;
+    const options: RopeKvReferenceOptions = {
+      headCount,
+      kvHeadCount,
+      headDim,
+      qkv,
+      rowStride,
+      queryOffset: 0,
+      keyOffset,
+      valueOffset: keyOffset + kvHeadCount * headDim,
+      epsilon: 1e-6,
+      queryScale: 1,
+      layout: "halves",
+      ropeDim: headDim,
+      table: Float32Array.from({ length: 128 * headDim }, (_, index) => 1 - (index % 2)), // no turn: nothing is rounded before
+      rows,
+      pages: Uint32Array.of(3, 0, 1),
+      kvFormat: "q8_0",
+    };
+    const numbers = new Float32Array(kvLength).fill(2);
+    const { kv } = await runRopeKv(await device(), options, packKv("q8_0", numbers, headDim));
+    ropeKvReference(options, numbers);
+    const expected = packKv("q8_0", numbers, headDim);
+    expect(new Uint32Array(kv.buffer, 0, expected.length)).toEqual(expected);
+  });
 });
+
+/** `kv` holds `before`, in the options' format. */
+function runRopeKv(device: Device, options: RopeKvReferenceOptions, before: Uint32Array) {
+  const { headCount, kvHeadCount, headDim, qkv, table, rows, pages, kvFormat = "f16" } = options;
+  const { rowStride, queryOffset, keyOffset, valueOffset, queryScale, epsilon } = options;
+  invariant(kvFormat !== "f32", "no kernel keeps f32");
+  return runKernel(device, ropeKv, {
+    data: {
+      qkv,
+      queryNorm: options.queryNorm ?? table,
+      keyNorm: options.keyNorm ?? table,
+      table,
+      rows,
+      pages,
+      queries: new Float32Array((rows.length / 4) * headCount * headDim),
+      kv: before,
+    },
+    params: { rowStride, queryOffset, keyOffset, valueOffset, headCount, kvHeadCount, queryScale, epsilon },
+    overrides: {
+      HEAD_DIM: headDim,
+      ROPE_DIM: options.ropeDim,
+      HALVES: options.layout === "halves",
+      HAS_QUERY_NORM: options.queryNorm !== undefined,
+      HAS_KEY_NORM: options.keyNorm !== undefined,
+    },
+    size: { rows: rows.length / 4 },
+    prelude: KV_FORMATS[kvFormat].write,
+  });
+}

@@ -130,6 +130,7 @@ export function unpackHalves(words: Uint32Array): Float32Array {
 }
 
 function halfBits(value: number): number {
+  if (Number.isNaN(value)) return 0x7e00;
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const size = Math.abs(value);
   if (size < 2 ** -14) return sign | Math.round(size * 2 ** 24);

@@ -49,6 +49,8 @@ const INFO: ModelInfo = {
   fileBytes: 98_000_000,
   formats: { Q4_1: 210 },
   contextLength: 8192,
+  kvCache: "f16",
+  memoryBytes: 0,
   vocabSize: 49_152,
   tokenizer: "gpt2",
   template: "model",

@@ -10,6 +10,7 @@ const DEFAULTS = {
   origins: [],
   adapter: undefined,
   memoryBudget: undefined,
+  kvCache: undefined,
 };
 
 test.each([
@@ -26,6 +27,7 @@ test.each([
   ["--host 0.0.0.0 --api-key k", { host: "0.0.0.0", apiKey: "k" }],
   ["--cors http://localhost:3000 --cors app://x", { origins: ["http://localhost:3000", "app://x"] }],
   ["--adapter lavapipe --memory-budget 1e9", { adapter: "lavapipe", memoryBudget: 1e9 }],
+  ["--kv-cache q8_0", { kvCache: "q8_0" }],
 ])("%s", (line, expected) => {
   expect(readServeOptions(words(line), {})).toEqual({ ...DEFAULTS, ...expected });
 });
@@ -57,6 +59,7 @@ test.each([
   ["--cors example.org", "--cors example.org is not an origin"],
   ["--memory-budget 1GiB", "--memory-budget 1GiB is not a number of bytes"],
   ["--memory-budget 0", "--memory-budget 0 is not a number of bytes"],
+  ["--kv-cache q4_0", "--kv-cache q4_0 is not how keys and values can be kept: f16 or q8_0"],
   ["--api-key=", "--api-key is empty"],
   ["--colour red", "usage: npm run serve"],
   ["a.gguf", "usage: npm run serve"],
