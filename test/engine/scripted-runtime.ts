@@ -4,7 +4,7 @@ import { type EngineOptions, openEngine } from "../../src/engine/engine.ts";
 import { modelAtHand } from "../../src/engine/model-opener.ts";
 import type { RuntimeHost } from "../../src/engine/runtime-host.ts";
 import { readGguf } from "../../src/gguf/gguf.ts";
-import type { Runtime, SequenceId, StepBatch, StepId, StepResult } from "../../src/runtime/runtime.ts";
+import type { Meanwhile, Runtime, SequenceId, StepBatch, StepId, StepResult } from "../../src/runtime/runtime.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { createRandom } from "../fixtures/random.ts";
@@ -24,6 +24,8 @@ export interface Script {
   maxSequences?: number;
   prefillRows?: number;
   contextLength?: number;
+  /** In how many parts a prefill step is computed when others wait meanwhile; default: 1. */
+  parts?: number;
 }
 
 export interface ScriptedRuntime extends Runtime {
@@ -91,9 +93,11 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
     return found;
   }
 
-  async function step(batch: StepBatch): Promise<StepResult> {
+  async function step(batch: StepBatch, _signal?: AbortSignal, meanwhile?: Meanwhile): Promise<StepResult> {
     const index = steps.push(batch) - 1;
     await script.beforeStep?.(index, batch);
+    const pauses = meanwhile && batch.stage === "prefill" ? (script.parts ?? 1) - 1 : 0;
+    for (let pause = 0; pause < pauses; pause++) await meanwhile?.run();
     const rows = batch.rows.map((row) => {
       const sequence = find(row.sequence);
       if (!("ids" in row.input)) throw new Error("a row without ids");
