@@ -1,4 +1,5 @@
 // What the engine's worker does when it is called: one engine, its models loaded from files that the page names.
+import { shown } from "../src/api/checks.ts";
 import { EngineError } from "../src/base/errors.ts";
 import { holdLock } from "../src/base/held-lock.ts";
 import { type Engine, openEngine } from "../src/engine/engine.ts";
@@ -137,19 +138,24 @@ function checkOpenOptions({ memoryBudget }: OpenOptions): OpenOptions {
   return { memoryBudget };
 }
 
-function checkLoadOptions({ contextLength, id, sha256 }: LoadOptions): LoadOptions {
+function checkLoadOptions({ contextLength, tune, id, sha256 }: LoadOptions): LoadOptions {
   if (contextLength !== undefined && !(Number.isSafeInteger(contextLength) && contextLength >= 2))
     throw new EngineError(
       "invalid_request",
       `A context of ${contextLength} tokens is none: it takes an integer of 2 or more.`,
       { param: "contextLength" },
     );
+  if (tune !== undefined && tune !== "auto" && tune !== "off")
+    throw new EngineError("invalid_request", `\`tune\` takes "auto" or "off", and not ${shown(String(tune))}.`, {
+      param: "tune",
+    });
   if (id !== undefined && !(typeof id === "string" && id !== ""))
     throw new EngineError("invalid_request", "`id` has to be a string, and not an empty one.", { param: "id" });
   if (sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(sha256))
     throw new EngineError("invalid_request", "`sha256` has to be 64 hexadecimal digits.", { param: "sha256" });
   return {
     ...(contextLength !== undefined && { contextLength }),
+    ...(tune !== undefined && { tune }),
     ...(id !== undefined && { id }),
     ...(sha256 !== undefined && { sha256: sha256.toLowerCase() }),
   };

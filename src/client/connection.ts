@@ -90,7 +90,7 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
     remote,
     calls,
     close,
-    async load({ model, onProgress, contextLength, id, sha256 }, signal) {
+    async load({ model, onProgress, contextLength, tune, id, sha256 }, signal) {
       const call = startCall(signal);
       const progress = new MessageChannel();
       ports.add(progress.port1);
@@ -100,6 +100,7 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
       const files = new ModelFiles(inputs) as unknown as Parameters<WorkerApi["load"]>[0];
       const loadOptions: LoadOptions = {
         ...(contextLength !== undefined && { contextLength }),
+        ...(tune !== undefined && { tune }),
         ...(id !== undefined && { id }),
         ...(sha256 !== undefined && { sha256 }),
       };

@@ -2,13 +2,19 @@
 import { type Device, openDevice } from "../gpu/device.ts";
 import { planMemory } from "../runtime/gpu-memory.ts";
 import { createGpuRuntime } from "../runtime/gpu-runtime.ts";
+import type { Tuner } from "../runtime/tuning/tuner.ts";
 import type { OpenRuntimeHost } from "./runtime-host.ts";
 
 /**
  * @param gpu `navigator.gpu`, or Dawn's in Node; a lost device is replaced by another one from here
  * @param onDevice sees each device that is opened: for tests that lose it, and benches that read its counters
+ * @param tuner for all devices, so that a model keeps its kernels when it is loaded again; absent: nothing is measured
  */
-export function gpuHost(gpu: GPU | undefined, onDevice: (device: Device) => void = () => {}): OpenRuntimeHost {
+export function gpuHost(
+  gpu: GPU | undefined,
+  onDevice: (device: Device) => void = () => {},
+  tuner?: Tuner,
+): OpenRuntimeHost {
   return async () => {
     const device = await openDevice(gpu);
     onDevice(device);
@@ -21,7 +27,10 @@ export function gpuHost(gpu: GPU | undefined, onDevice: (device: Device) => void
         const memory = planMemory(device, spec, wish);
         return {
           bytes: memory.bytes,
-          create: ({ gguf, ...load }) => createGpuRuntime({ device, model: gguf, spec, memory, ...load }),
+          create({ gguf, tune, ...load }) {
+            const chosen = tune === "auto" ? tuner : undefined;
+            return createGpuRuntime({ device, model: gguf, spec, memory, tuner: chosen, ...load });
+          },
         };
       },
       dispose: () => device.dispose(),

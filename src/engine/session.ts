@@ -11,7 +11,7 @@ import type { MemoryBudget } from "./memory-budget.ts";
 import { type ModelInfo, modelInfo } from "./model-info.ts";
 import type { OpenModel } from "./model-opener.ts";
 import { createProgress, type ProgressEvent } from "./progress.ts";
-import type { RuntimeHost } from "./runtime-host.ts";
+import type { RuntimeHost, TuneOption } from "./runtime-host.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 export interface SessionOptions {
@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly id?: string;
   /** Tokens that prompt and answer may have together; default: what the model was trained for, if the memory budget allows. */
   readonly contextLength?: number;
+  /** Whether to measure which kernels are fastest here; default "auto". */
+  readonly tune?: TuneOption;
   readonly onProgress?: (event: ProgressEvent) => void;
 }
 
@@ -72,6 +74,7 @@ export async function openSession(
     model.startBody();
     const runtime = await plan.create({
       gguf,
+      tune: options.tune ?? "auto",
       onProgress: ({ phase, bytes, total }) => report(phase, bytes, total),
       signal,
     });

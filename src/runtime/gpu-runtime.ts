@@ -24,6 +24,8 @@ import { allocateState, type GpuState } from "./gpu-state.ts";
 import { createKvPages, type PageCopy } from "./kv-pages.ts";
 import type { Runtime, RuntimeInfo, SequenceId, StepBatch, StepId, StepResult } from "./runtime.ts";
 import { dealLogits, planStep, type StepPlan } from "./step-plan.ts";
+import { chooseVariants } from "./tuning/gpu-trials.ts";
+import type { Tuner } from "./tuning/tuner.ts";
 
 export interface GpuRuntimeOptions extends MemoryRequest {
   readonly device: Device;
@@ -31,6 +33,8 @@ export interface GpuRuntimeOptions extends MemoryRequest {
   readonly spec: ModelSpec;
   /** What was planned before; absent: planned now, by the request's own numbers. */
   readonly memory?: MemoryPlan | undefined;
+  /** Measures which variants of kernels to take; absent: the seeds of the adapter. */
+  readonly tuner?: Tuner | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -67,12 +71,13 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
 
     await weights.stream((bytes) => onProgress?.({ phase: "upload", bytes, total: weights.fileBytes }), signal);
     state.writeRopeTable(spec.rope.factors && weights.vector(spec.rope.factors));
+    const { variants, description } = await chooseVariants({ device, weights, state }, graphs, options.tuner, signal);
     const opCount = graphs.reduce((sum, { ops }) => sum + ops.length, 0);
     let compiledOps = 0;
     const onCompiled = () => onProgress?.({ phase: "compile", bytes: ++compiledOps, total: opCount });
     const [prefill, decode] = await allEnded(
       graphs.map(async (graph) => {
-        const compiled = await compileGraph(device, graph, weights, state, onCompiled);
+        const compiled = await compileGraph(device, graph, weights, state, variants, onCompiled);
         cleanups.push(compiled.free);
         return compiled;
       }),
@@ -90,6 +95,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       fingerprint: {
         adapter: Object.values(device.adapter).join("/"),
         kernels: await digest([...prefill!.sources, ...decode!.sources]),
+        variants: description,
         kv: KV_FORMAT,
       },
     };

@@ -3,6 +3,7 @@ import type { ModelList } from "../api/types.ts";
 import type { Stall } from "../engine/desk.ts";
 import type { ModelInfo } from "../engine/model-info.ts";
 import type { ProgressEvent } from "../engine/progress.ts";
+import type { TuneOption } from "../engine/runtime-host.ts";
 import type { RequestStats } from "../engine/stats.ts";
 import type { ModelFile } from "./model-files.ts";
 
@@ -16,6 +17,11 @@ export interface LoadOptions {
   readonly id?: string;
   /** Tokens that prompt and answer may have together; default: what the model was trained for, if the memory budget allows. */
   readonly contextLength?: number;
+  /**
+   * `"auto"`, the default: on a GPU it is measured, once, which kernels are fastest there, which takes some seconds of the first
+   * load. `"off"`: no time for that.
+   */
+  readonly tune?: TuneOption;
   /** Published SHA-256 of the one file at a URL, 64 hexadecimal digits: another file is refused with `integrity_mismatch`. */
   readonly sha256?: string;
 }

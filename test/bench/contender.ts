@@ -1,4 +1,5 @@
 // What the bench compares: something that loads the model once and then measures itself, round after round.
+import { median } from "../../src/base/median.ts";
 
 export interface RoundPlan {
   /** Prompt lengths in tokens. */
@@ -126,10 +127,4 @@ export function medianFigures(rounds: readonly RoundFigures[]): RoundFigures {
       },
     }),
   };
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

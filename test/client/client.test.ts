@@ -42,7 +42,7 @@ async function start(scripts: Script[] = [{}], options: Partial<CreateEngineOpti
   };
   const engine = await createEngine({ id: "tiny", model: FILE, worker, ...options });
   open.push(engine);
-  return { engine, workers, runtimes: host.runtimes };
+  return { engine, workers, runtimes: host.runtimes, loads: host.loads };
 }
 
 test("plain and streamed answers come through the worker, and are the same", async () => {
@@ -224,6 +224,11 @@ test("a memory budget that is none is refused by name", async () => {
   expect(made.terminated).toBe(true);
 });
 
+test.each([undefined, "auto", "off"] as const)("tune: %s reaches who makes the runtime", async (tune) => {
+  const { loads } = await start([{}], tune && { tune });
+  expect(loads.map((load) => load.tune)).toEqual([tune ?? "auto"]);
+});
+
 test("a worker that does not start is worker_crashed", async () => {
   const inert = Object.assign(new EventTarget(), { postMessage: () => {}, terminate: () => {} });
   vi.stubGlobal("navigator", {});
@@ -271,6 +276,7 @@ test("an abort ends the loading and its worker", async () => {
 
 test.each([
   ["contextLength", { contextLength: 1.5 }],
+  ["tune", { tune: "sometimes" as unknown as "auto" }],
   ["id", { id: 7 as unknown as string }],
   ["sha256", { sha256: "abc" }],
   ["sha256", { sha256: "a".repeat(64) }], // of a file that the user chose: nobody published one
