@@ -6,6 +6,7 @@ import { CommandError } from "./command-error.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { type NodeEngine, openNodeEngine } from "./node-engine.ts";
 import { formatRate, formatSeconds } from "./terminal.ts";
+import { readTune } from "./tune-option.ts";
 
 const USAGE = `usage: npm run ask -- "PROMPT" [options]      (without a prompt it is read from stdin)
   --model FILE         a GGUF file; default: the model that npm run fetch-model brings
@@ -15,6 +16,7 @@ const USAGE = `usage: npm run ask -- "PROMPT" [options]      (without a prompt i
   --seed N             the same seed gives the same answer
   --max-tokens N       most tokens in the answer
   --adapter NAME       lavapipe, swiftshader, or a part of a GPU's name; default: the best there is
+  --tune off           no time for measuring which kernels are fastest on this GPU; default: auto
   --json               print the whole response object instead of streaming the text`;
 
 const INTERRUPTED = 130;
@@ -40,6 +42,7 @@ export async function main(args: string[]): Promise<void> {
     const engine = await openNodeEngine({
       ...(values.model !== undefined && { models: [{ path: values.model }] }),
       adapter: values.adapter,
+      tune: readTune(values.tune),
       signal,
       onStats: (figures) => {
         stats = figures;
@@ -86,6 +89,7 @@ function readOptions(args: string[]) {
         seed: { type: "string" },
         "max-tokens": { type: "string" },
         adapter: { type: "string" },
+        tune: { type: "string" },
         json: { type: "boolean" },
         help: { type: "boolean" },
       },

@@ -1,6 +1,8 @@
 // The arguments of `npm run serve`, checked before anything is fetched, opened or loaded.
 import { parseArgs } from "node:util";
+import type { TuneOption } from "../../src/engine/runtime-host.ts";
 import { CommandError } from "../command-error.ts";
+import { readTune } from "../tune-option.ts";
 import { isLoopback } from "./address.ts";
 
 export const USAGE = `usage: npm run serve [-- options]
@@ -11,6 +13,7 @@ export const USAGE = `usage: npm run serve [-- options]
   --api-key K          clients have to send it as \`authorization: Bearer K\`; default: the environment's INGLE_API_KEY
   --cors ORIGIN        lets pages of this origin call, as in https://example.org; may be given several times
   --adapter NAME       lavapipe, swiftshader, or a part of a GPU's name; default: the best there is
+  --tune off           no time for measuring which kernels are fastest on this GPU; default: auto
   --memory-budget N    bytes of GPU memory beside the models' weights; default: 1073741824, 1 GiB`;
 
 const DEFAULT_PORT = 8080;
@@ -25,6 +28,7 @@ export interface ServeOptions {
   readonly apiKey: string | undefined;
   readonly origins: readonly string[];
   readonly adapter: string | undefined;
+  readonly tune: TuneOption | undefined;
   readonly memoryBudget: number | undefined;
 }
 
@@ -45,6 +49,7 @@ export function readServeOptions(args: string[], env: NodeJS.ProcessEnv): ServeO
     apiKey,
     origins: (values.cors ?? []).map(readOrigin),
     adapter: values.adapter,
+    tune: readTune(values.tune),
     memoryBudget: readBudget(values["memory-budget"]),
   };
 }
@@ -60,6 +65,7 @@ function parse(args: string[]) {
         "api-key": { type: "string" },
         cors: { type: "string", multiple: true },
         adapter: { type: "string" },
+        tune: { type: "string" },
         "memory-budget": { type: "string" },
         help: { type: "boolean" },
       },

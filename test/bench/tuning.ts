@@ -1,6 +1,7 @@
 // What tuning chooses on one adapter for one model, what it takes, and what it gains: the model as the seeds have it beside the
 // model as it was tuned, in interleaved rounds. CPU adapters are timed too, which they are not in an engine.
-//   node scripts/run.mjs ../test/bench/tuning lavapipe|swiftshader|NAME [MODEL]
+//   node scripts/run.mjs ../test/bench/tuning lavapipe|swiftshader|NAME [MODEL] [--timing MILLISECONDS]
+import { parseArgs } from "node:util";
 import { openDawn, yieldToAdapter } from "../../scripts/dawn.ts";
 import { DEFAULT_MODEL_PATH } from "../../scripts/default-model.ts";
 import { openFileSource } from "../../scripts/file-source.ts";
@@ -19,7 +20,9 @@ const CONTEXT_LENGTH = 512;
 /** Compiling for a CPU takes far longer than an engine would wait. */
 const PATIENCE_MS = 20 * 60_000;
 
-export async function main([adapter, path = DEFAULT_MODEL_PATH]: string[]): Promise<void> {
+export async function main(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { timing: { type: "string" } } });
+  const [adapter, path = DEFAULT_MODEL_PATH] = positionals;
   const dawn = await openDawn(adapter === undefined ? {} : { adapter });
   const device = await openDevice(dawn.gpu);
   yieldToAdapter();
@@ -31,6 +34,7 @@ export async function main([adapter, path = DEFAULT_MODEL_PATH]: string[]): Prom
     platform: "bench",
     adapters: "all",
     preparingMs: PATIENCE_MS,
+    ...(values.timing !== undefined && { timingMs: Number(values.timing) }),
     onMeasured(name, runMs) {
       const times = Object.entries(runMs).map(([variant, ms]) => `${variant} ${ms.toFixed(3)}`);
       console.log(`${name}: ${times.join(", ")} ms`);

@@ -41,7 +41,7 @@ const PROBE_DIVISOR = 4;
 const PROBE_LIMIT = 4;
 /** After a round, what is so much slower than the best so far is timed no more. */
 const ROUND_LIMIT = 1.5;
-/** A candidate has to be better than the seed by more than what measurements scatter by. */
+/** A candidate has to be better than the seed by more than what quiet measurements scatter by. */
 const LEAST_GAIN = 0.03;
 /**
  * Energy of the difference from the seed's output, over that output's energy. Float32 sums in another order differ by some
@@ -61,10 +61,11 @@ export async function tune(tasks: readonly TuningTask[], options: TuneOptions): 
     const trials = new Map<string, Trial>();
     try {
       const ready = await budget.preparing(() => prepareAll(task, trials));
-      const runMs = ready && (await measure(task.variants[0]!, trials, budget));
-      if (!runMs) break;
-      chosen[task.name] = fastest(task.variants[0]!, runMs);
-      options.onMeasured?.(task.name, Object.fromEntries(runMs));
+      const rounds = ready && (await measure(task.variants[0]!, trials, budget));
+      if (!rounds) break;
+      chosen[task.name] = fastest(task.variants[0]!, rounds);
+      const medians = [...rounds].map(([variant, runMs]) => [variant, median(runMs)] as const);
+      options.onMeasured?.(task.name, Object.fromEntries(medians));
     } finally {
       for (const trial of trials.values()) trial.free();
     }
@@ -132,12 +133,12 @@ function isSame(expected: Float32Array, actual: Float32Array): boolean {
   return actual.length === expected.length && difference <= MAX_DIFFERENCE * energy; // false for NaN
 }
 
-/** Median milliseconds of one run by variant, of those that were worth all rounds; undefined when the budget ran out. */
+/** Milliseconds of one run in each round by variant, of those that were worth all; undefined when the budget ran out. */
 async function measure(
   seed: string,
   trials: Map<string, Trial>,
   budget: Budget,
-): Promise<Map<string, number> | undefined> {
+): Promise<Map<string, readonly number[]> | undefined> {
   const time = async (trial: Trial, repeats: number) => {
     const ms = await budget.timing(() => trial.run(repeats));
     return ms === undefined ? undefined : ms / repeats;
@@ -163,7 +164,7 @@ async function measure(
     for (const [variant, measured] of times)
       if (variant !== seed && median(measured) > ROUND_LIMIT * best) times.delete(variant);
   }
-  return new Map([...times].map(([variant, measured]) => [variant, median(measured)]));
+  return times;
 }
 
 /** How many runs make a pass long enough to be measured. */
@@ -178,7 +179,15 @@ async function repeatsFor(
   }
 }
 
-function fastest(seed: string, runMs: ReadonlyMap<string, number>): string {
-  const [best, bestMs] = [...runMs].reduce((a, b) => (b[1] < a[1] ? b : a));
-  return bestMs < (1 - LEAST_GAIN) * runMs.get(seed)! ? best : seed;
+/**
+ * By the medians. On a busy machine they say little, and a choice is kept for long: so only what was ahead of the seed in every
+ * round may replace it.
+ */
+function fastest(seed: string, rounds: ReadonlyMap<string, readonly number[]>): string {
+  const seedMs = rounds.get(seed)!;
+  const enough = (1 - LEAST_GAIN) * median(seedMs);
+  const better = [...rounds]
+    .filter(([, runMs]) => runMs.every((ms, round) => ms < seedMs[round]!) && median(runMs) < enough)
+    .sort(([, a], [, b]) => median(a) - median(b));
+  return better[0]?.[0] ?? seed;
 }
