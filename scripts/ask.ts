@@ -7,6 +7,7 @@ import { interruptSignal } from "./interrupt.ts";
 import { readKvCache } from "./kv-cache-flag.ts";
 import { type NodeEngine, openNodeEngine } from "./node-engine.ts";
 import { formatRate, formatSeconds } from "./terminal.ts";
+import { readTune } from "./tune-option.ts";
 
 const USAGE = `usage: npm run ask -- "PROMPT" [options]      (without a prompt it is read from stdin)
   --model FILE         a GGUF file; default: the model that npm run fetch-model brings
@@ -17,6 +18,7 @@ const USAGE = `usage: npm run ask -- "PROMPT" [options]      (without a prompt i
   --max-tokens N       most tokens in the answer
   --adapter NAME       lavapipe, swiftshader, or a part of a GPU's name; default: the best there is
   --kv-cache TYPE      f16, or q8_0 for keys and values in half of the memory; default: f16
+  --tune off           no time for measuring which kernels are fastest on this GPU; default: auto
   --json               print the whole response object instead of streaming the text`;
 
 const INTERRUPTED = 130;
@@ -43,6 +45,7 @@ export async function main(args: string[]): Promise<void> {
       ...(values.model !== undefined && { models: [{ path: values.model }] }),
       adapter: values.adapter,
       kvCache: readKvCache(values["kv-cache"]),
+      tune: readTune(values.tune),
       signal,
       onStats: (figures) => {
         stats = figures;
@@ -90,6 +93,7 @@ function readOptions(args: string[]) {
         "max-tokens": { type: "string" },
         adapter: { type: "string" },
         "kv-cache": { type: "string" },
+        tune: { type: "string" },
         json: { type: "boolean" },
         help: { type: "boolean" },
       },

@@ -1,6 +1,7 @@
 // WebGPU in Node: Dawn over whatever Vulkan driver this machine has (Metal and Direct3D on other systems).
 // By default a real GPU is taken; the CPU drivers lavapipe and SwiftShader are found by name, for tests and comparisons.
 import { existsSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
 import { constants, homedir, setPriority } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -15,6 +16,11 @@ export interface Dawn {
   readonly gpu: GPU;
   /** The adapter's name as Dawn gives it. */
   readonly name: string;
+}
+
+/** The version of the npm package that brings it. */
+export function dawnVersion(): string {
+  return createRequire(import.meta.url)("webgpu/package.json").version;
 }
 
 /** Vulkan drivers that run on the CPU, by name, and where their manifests lie: the first that exists is taken. */

@@ -4,12 +4,15 @@ import { type Engine, type EngineOptions, openEngine } from "../src/engine/engin
 import { gpuHost } from "../src/engine/gpu-host.ts";
 import type { ModelInfo } from "../src/engine/model-info.ts";
 import { modelAtHand } from "../src/engine/model-opener.ts";
+import type { TuneOption } from "../src/engine/runtime-host.ts";
 import type { SessionOptions } from "../src/engine/session.ts";
 import type { KvCacheType } from "../src/kernels/kv-format.ts";
+import { createTuner } from "../src/runtime/tuning/tuner.ts";
 import { CommandError } from "./command-error.ts";
-import { openDawn, yieldToAdapter } from "./dawn.ts";
+import { dawnVersion, openDawn, yieldToAdapter } from "./dawn.ts";
 import { DEFAULT_MODEL_PATH } from "./default-model.ts";
 import { openModelFiles } from "./model-files.ts";
+import { fileTuningStore, TUNING_FILE } from "./tuning-file.ts";
 
 /** A model on this machine. */
 export interface FileModel extends Omit<SessionOptions, "openModel"> {
@@ -28,6 +31,8 @@ export interface NodeEngineOptions
   kvCache?: KvCacheType | undefined;
   /** As `openDawn` takes it. */
   adapter?: string | undefined;
+  /** Of every model that says nothing else. */
+  tune?: TuneOption | undefined;
 }
 
 export type NodeEngine = Engine<FileModel>;
@@ -38,6 +43,7 @@ export async function openNodeEngine({
   onLoad,
   kvCache,
   adapter,
+  tune = "auto",
   signal,
   ...options
 }: NodeEngineOptions): Promise<NodeEngine> {
@@ -47,7 +53,8 @@ export async function openNodeEngine({
   for (const { path } of named) if (!existsSync(path)) throw new CommandError(`there is no file ${path}`);
 
   const dawn = await openDawn(adapter === undefined ? {} : { adapter });
-  const engine = await openEngine({ ...options, openHost: gpuHost(dawn.gpu) });
+  const tuner = createTuner({ platform: `Dawn ${dawnVersion()}`, store: fileTuningStore(TUNING_FILE) });
+  const engine = await openEngine({ ...options, openHost: gpuHost(dawn.gpu, { tuner }) });
   if (/llvmpipe|swiftshader/i.test(dawn.name)) yieldToAdapter();
   const open: (() => Promise<void>)[] = [];
   const nodeEngine: NodeEngine = {
@@ -60,7 +67,7 @@ export async function openNodeEngine({
     async load({ path, ...model }) {
       const files = await openModelFiles(path);
       open.push(files.close); // kept open: after a lost device the model is read again
-      return engine.load({ ...model, openModel: modelAtHand(files.source) });
+      return engine.load({ tune, ...model, openModel: modelAtHand(files.source) });
     },
     async dispose() {
       await engine.dispose();

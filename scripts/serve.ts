@@ -32,7 +32,7 @@ export async function main(args: string[]): Promise<void> {
 }
 
 async function openEngine(
-  { models, adapter, memoryBudget, kvCache }: ServeOptions,
+  { models, adapter, tune, memoryBudget, kvCache }: ServeOptions,
   signal: AbortSignal,
   onStats: (figures: RequestStats) => void,
 ): Promise<NodeEngine> {
@@ -42,6 +42,7 @@ async function openEngine(
     models,
     kvCache,
     adapter,
+    tune,
     signal,
     onStats,
     onLoad({ id, name, adapter, features, warnings }) {

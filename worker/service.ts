@@ -143,7 +143,7 @@ function checkOpenOptions({ memoryBudget, speculate }: OpenOptions): OpenOptions
   };
 }
 
-function checkLoadOptions({ contextLength, kvCache, id, sha256 }: LoadOptions): LoadOptions {
+function checkLoadOptions({ contextLength, kvCache, tune, id, sha256 }: LoadOptions): LoadOptions {
   if (contextLength !== undefined && !(Number.isSafeInteger(contextLength) && contextLength >= 2))
     throw new EngineError(
       "invalid_request",
@@ -156,6 +156,10 @@ function checkLoadOptions({ contextLength, kvCache, id, sha256 }: LoadOptions): 
       `Keys and values cannot be kept as '${shown(String(kvCache))}': \`kvCache\` takes ${KV_CACHE_TYPES.join(" or ")}.`,
       { param: "kvCache" },
     );
+  if (tune !== undefined && tune !== "auto" && tune !== "off")
+    throw new EngineError("invalid_request", `\`tune\` takes "auto" or "off", and not ${shown(String(tune))}.`, {
+      param: "tune",
+    });
   if (id !== undefined && !(typeof id === "string" && id !== ""))
     throw new EngineError("invalid_request", "`id` has to be a string, and not an empty one.", { param: "id" });
   if (sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(sha256))
@@ -163,6 +167,7 @@ function checkLoadOptions({ contextLength, kvCache, id, sha256 }: LoadOptions): 
   return {
     ...(contextLength !== undefined && { contextLength }),
     ...(kvCache !== undefined && { kvCache }),
+    ...(tune !== undefined && { tune }),
     ...(id !== undefined && { id }),
     ...(sha256 !== undefined && { sha256: sha256.toLowerCase() }),
   };

@@ -1,8 +1,10 @@
 // The arguments of `npm run serve`, checked before anything is fetched, opened or loaded.
 import { parseArgs } from "node:util";
+import type { TuneOption } from "../../src/engine/runtime-host.ts";
 import type { KvCacheType } from "../../src/kernels/kv-format.ts";
 import { CommandError } from "../command-error.ts";
 import { readKvCache } from "../kv-cache-flag.ts";
+import { readTune } from "../tune-option.ts";
 import { isLoopback } from "./address.ts";
 
 export const USAGE = `usage: npm run serve [-- options]
@@ -13,6 +15,7 @@ export const USAGE = `usage: npm run serve [-- options]
   --api-key K          clients have to send it as \`authorization: Bearer K\`; default: the environment's INGLE_API_KEY
   --cors ORIGIN        lets pages of this origin call, as in https://example.org; may be given several times
   --adapter NAME       lavapipe, swiftshader, or a part of a GPU's name; default: the best there is
+  --tune off           no time for measuring which kernels are fastest on this GPU; default: auto
   --memory-budget N    bytes of GPU memory beside the models' weights; default: 1073741824, 1 GiB
   --kv-cache TYPE      f16, or q8_0 for keys and values in half of the memory; default: f16`;
 
@@ -28,6 +31,7 @@ export interface ServeOptions {
   readonly apiKey: string | undefined;
   readonly origins: readonly string[];
   readonly adapter: string | undefined;
+  readonly tune: TuneOption | undefined;
   readonly memoryBudget: number | undefined;
   /** Of all models. */
   readonly kvCache: KvCacheType | undefined;
@@ -50,6 +54,7 @@ export function readServeOptions(args: string[], env: NodeJS.ProcessEnv): ServeO
     apiKey,
     origins: (values.cors ?? []).map(readOrigin),
     adapter: values.adapter,
+    tune: readTune(values.tune),
     memoryBudget: readBudget(values["memory-budget"]),
     kvCache: readKvCache(values["kv-cache"]),
   };
@@ -66,6 +71,7 @@ function parse(args: string[]) {
         "api-key": { type: "string" },
         cors: { type: "string", multiple: true },
         adapter: { type: "string" },
+        tune: { type: "string" },
         "memory-budget": { type: "string" },
         "kv-cache": { type: "string" },
         help: { type: "boolean" },

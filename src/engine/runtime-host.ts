@@ -23,8 +23,12 @@ export interface RuntimePlan {
   create(load: RuntimeLoad): Promise<Runtime>;
 }
 
+/** `auto`: kernels are measured on this adapter when they are first needed, and what was best is kept; `off`: they are not. */
+export type TuneOption = "auto" | "off";
+
 export interface RuntimeLoad {
   readonly gguf: Gguf;
+  readonly tune: TuneOption;
   readonly onProgress: (progress: LoadProgress) => void;
   readonly signal: AbortSignal;
 }

@@ -12,7 +12,7 @@ import type { MemoryShare } from "./memory-budget.ts";
 import { type ModelInfo, modelInfo } from "./model-info.ts";
 import type { OpenModel } from "./model-opener.ts";
 import { createProgress, type ProgressEvent } from "./progress.ts";
-import type { RuntimeHost } from "./runtime-host.ts";
+import type { RuntimeHost, TuneOption } from "./runtime-host.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 export interface SessionOptions {
@@ -23,6 +23,8 @@ export interface SessionOptions {
   readonly contextLength?: number;
   /** How keys and values are kept: q8_0 takes about half of the memory, and rounds more. Default: f16. */
   readonly kvCache?: KvCacheType;
+  /** Whether to measure which kernels are fastest here; default "auto". */
+  readonly tune?: TuneOption;
   readonly onProgress?: (event: ProgressEvent) => void;
 }
 
@@ -74,6 +76,7 @@ export async function openSession(
     model.startBody();
     const runtime = await plan.create({
       gguf,
+      tune: options.tune ?? "auto",
       onProgress: ({ phase, bytes, total }) => report(phase, bytes, total),
       signal,
     });

@@ -1,5 +1,4 @@
 // Products of a matrix with many rows of x, computed in register tiles: prefill rows, even a single one.
-import type { AdapterFacts } from "../gpu/device.ts";
 import { defineKernel } from "../gpu/kernel.ts";
 import { ROW_TILE } from "../quant/format.ts";
 import source from "./mat-mul.wgsl?raw";
@@ -10,7 +9,7 @@ const ROWS_PER_THREAD = 4;
 
 /**
  * As matVec, with the number of rows in `step`: its wantCount where `gather` is 1, else its rowCount. `rows` of the size may be
- * more than that, never less. TILES: see `matMulTiles`. CPU reference: `linearReference` of mat-vec.ts.
+ * more than that, never less. TILES and FOURS: see MatMulVariant. CPU reference: `linearReference` of mat-vec.ts.
  */
 export const matMul = defineKernel({
   name: "mat-mul",
@@ -25,14 +24,9 @@ export const matMul = defineKernel({
     output: "read_write",
   },
   params: LINEAR_PARAMS,
-  overrides: { TILES: "u32" },
+  overrides: { TILES: "u32", FOURS: "u32" },
   grid: ({ rows }: { rows: number }, { params, overrides }) => [
     Math.ceil(params.rowCount / ROW_TILE / overrides.TILES),
-    Math.ceil(rows / ROWS_PER_THREAD),
+    Math.ceil(rows / ROWS_PER_THREAD / overrides.FOURS),
   ],
 });
-
-/** Tiles of the matrix in one workgroup, 4 threads each: as many threads as a CPU adapter has SIMD lanes, or a GPU wants. */
-export function matMulTiles(adapter: AdapterFacts): number {
-  return adapter.isFallback ? 2 : 16;
-}

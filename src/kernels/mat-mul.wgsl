@@ -27,18 +27,20 @@ struct Step {
 @group(0) @binding(6) var<storage, read_write> output: array<f32>;
 @group(0) @binding(7) var<uniform> params: Params;
 
+// Of a workgroup: tiles of W, and fours of rows of x. The threads of a tile's fours read the same weights at about the same time.
 override TILES: u32;
+override FOURS: u32;
 const LANES = 4u;
 
-@compute @workgroup_size(LANES * TILES)
+@compute @workgroup_size(LANES * TILES * FOURS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let tile = (workgroup.x + workgroup.z * workgroups.x) * TILES + thread / LANES;
+  let tile = (workgroup.x + workgroup.z * workgroups.x) * TILES + thread / LANES % TILES;
   let rows = select(step.rowCount, step.wantCount, params.gather != 0u);
-  let row = workgroup.y * 4u;
+  let row = (workgroup.y * FOURS + thread / (LANES * TILES)) * 4u;
   if (tile * 32u >= params.rowCount || row >= rows) {
     return;
   }

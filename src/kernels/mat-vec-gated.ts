@@ -11,7 +11,7 @@ import normScale from "./norm-scale.wgsl?raw";
 /**
  * input: [rows, columns], columns a multiple of 4. quants, extras: the planes of gate above up, each of `width` rows, a
  * multiple of 32, in one part. output: [rows, width]. squares, hasNorm, epsilon, ROWS: as in matVec. step: (rows). ACTIVATION:
- * index in ACTIVATIONS. SLICES and prelude: see matVecVariant. Size: rows.
+ * index in ACTIVATIONS. LANES, SLICES and prelude: see MatVecVariant. Size: rows.
  */
 export const matVecGated = defineKernel({
   name: "mat-vec-gated",
@@ -25,7 +25,7 @@ export const matVecGated = defineKernel({
     output: "read_write",
   },
   params: { columns: "u32", width: "u32", hasNorm: "u32", epsilon: "f32" },
-  overrides: { SLICES: "u32", ROWS: "u32", ACTIVATION: "u32" },
+  overrides: { LANES: "u32", SLICES: "u32", ROWS: "u32", ACTIVATION: "u32" },
   grid: ({ rows }: { rows: number }, { params, overrides }) => [
     Math.ceil(params.width / ROW_TILE),
     Math.ceil(rows / overrides.ROWS),

@@ -56,13 +56,17 @@ fn main(
     let up = upUnit + i / GROUPS_PER_UNIT;
     let group = i % GROUPS_PER_UNIT;
     gates[0] = addDots(gates[0], loadGroup(gate, lane, group), x);
-    gates[1] = addDots(gates[1], loadGroup(gate, lane + 8u, group), x);
-    gates[2] = addDots(gates[2], loadGroup(gate, lane + 16u, group), x);
-    gates[3] = addDots(gates[3], loadGroup(gate, lane + 24u, group), x);
     ups[0] = addDots(ups[0], loadGroup(up, lane, group), x);
-    ups[1] = addDots(ups[1], loadGroup(up, lane + 8u, group), x);
-    ups[2] = addDots(ups[2], loadGroup(up, lane + 16u, group), x);
-    ups[3] = addDots(ups[3], loadGroup(up, lane + 24u, group), x);
+    if (LANES <= 16u) {
+      gates[1] = addDots(gates[1], loadGroup(gate, lane + LANES, group), x);
+      ups[1] = addDots(ups[1], loadGroup(up, lane + LANES, group), x);
+    }
+    if (LANES <= 8u) {
+      gates[2] = addDots(gates[2], loadGroup(gate, lane + 16u, group), x);
+      gates[3] = addDots(gates[3], loadGroup(gate, lane + 24u, group), x);
+      ups[2] = addDots(ups[2], loadGroup(up, lane + 16u, group), x);
+      ups[3] = addDots(ups[3], loadGroup(up, lane + 24u, group), x);
+    }
   }
 
   var scales = vec4<f32>(1.0);
@@ -76,19 +80,27 @@ fn main(
   }
   if (SLICES == 1u) {
     write(row, count, tile * 32u + lane, gates[0] * scales, ups[0] * scales);
-    write(row, count, tile * 32u + lane + 8u, gates[1] * scales, ups[1] * scales);
-    write(row, count, tile * 32u + lane + 16u, gates[2] * scales, ups[2] * scales);
-    write(row, count, tile * 32u + lane + 24u, gates[3] * scales, ups[3] * scales);
+    if (LANES <= 16u) {
+      write(row, count, tile * 32u + lane + LANES, gates[1] * scales, ups[1] * scales);
+    }
+    if (LANES <= 8u) {
+      write(row, count, tile * 32u + lane + 16u, gates[2] * scales, ups[2] * scales);
+      write(row, count, tile * 32u + lane + 24u, gates[3] * scales, ups[3] * scales);
+    }
   } else {
     let at = slice * 64u + lane;
     partials[at] = gates[0];
-    partials[at + 8u] = gates[1];
-    partials[at + 16u] = gates[2];
-    partials[at + 24u] = gates[3];
     partials[at + 32u] = ups[0];
-    partials[at + 40u] = ups[1];
-    partials[at + 48u] = ups[2];
-    partials[at + 56u] = ups[3];
+    if (LANES <= 16u) {
+      partials[at + LANES] = gates[1];
+      partials[at + 32u + LANES] = ups[1];
+    }
+    if (LANES <= 8u) {
+      partials[at + 16u] = gates[2];
+      partials[at + 24u] = gates[3];
+      partials[at + 48u] = ups[2];
+      partials[at + 56u] = ups[3];
+    }
     workgroupBarrier();
     for (var n = thread; n < 32u; n += LANES * SLICES) {
       var gate = vec4<f32>();

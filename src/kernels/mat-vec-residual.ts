@@ -14,7 +14,7 @@ export function squaresWidth(columns: number): number {
  * input: [rows, columns], columns a multiple of 4. quants, extras: the part's planes. bias: [width], anything where hasBias is
  * 0. gain: [width], the weight of the norm that follows; normed: [rows, width] = residual * gain. squares: [rows,
  * squaresWidth(width)], the sum of squares of each 32 columns of residual; what lies behind the last must be 0. step: (rows).
- * ROWS: MatVecRows. SLICES and prelude: see matVecVariant. Size: rows.
+ * ROWS: MatVecRows. LANES, SLICES and prelude: see MatVecVariant. Size: rows.
  */
 export const matVecResidual = defineKernel({
   name: "mat-vec-residual",
@@ -31,7 +31,7 @@ export const matVecResidual = defineKernel({
     squares: "read_write",
   },
   params: { columns: "u32", rowCount: "u32", rowOffset: "u32", width: "u32", hasBias: "u32" },
-  overrides: { SLICES: "u32", ROWS: "u32" },
+  overrides: { LANES: "u32", SLICES: "u32", ROWS: "u32" },
   grid: ({ rows }: { rows: number }, { params, overrides }) => [
     Math.ceil(params.rowCount / ROW_TILE),
     Math.ceil(rows / overrides.ROWS),

@@ -56,33 +56,46 @@ fn main(
     let here = unit + i / GROUPS_PER_UNIT;
     let group = i % GROUPS_PER_UNIT;
     sums[0] = addDots(sums[0], loadGroup(here, lane, group), x);
-    sums[1] = addDots(sums[1], loadGroup(here, lane + 8u, group), x);
-    sums[2] = addDots(sums[2], loadGroup(here, lane + 16u, group), x);
-    sums[3] = addDots(sums[3], loadGroup(here, lane + 24u, group), x);
+    if (LANES <= 16u) {
+      sums[1] = addDots(sums[1], loadGroup(here, lane + LANES, group), x);
+    }
+    if (LANES <= 8u) {
+      sums[2] = addDots(sums[2], loadGroup(here, lane + 16u, group), x);
+      sums[3] = addDots(sums[3], loadGroup(here, lane + 24u, group), x);
+    }
   }
 
-  var parts = LANES;
+  let parts = min(LANES * SLICES, 32u);
   var ownSquares = vec4<f32>();
   if (SLICES == 1u) {
     let a = add(row, count, tile * 32u + lane, sums[0]);
-    let b = add(row, count, tile * 32u + lane + 8u, sums[1]);
-    let c = add(row, count, tile * 32u + lane + 16u, sums[2]);
-    let d = add(row, count, tile * 32u + lane + 24u, sums[3]);
-    ownSquares = fma(d, d, fma(c, c, fma(b, b, a * a)));
+    ownSquares = a * a;
+    if (LANES <= 16u) {
+      let b = add(row, count, tile * 32u + lane + LANES, sums[1]);
+      ownSquares = fma(b, b, ownSquares);
+    }
+    if (LANES <= 8u) {
+      let c = add(row, count, tile * 32u + lane + 16u, sums[2]);
+      let d = add(row, count, tile * 32u + lane + 24u, sums[3]);
+      ownSquares = fma(d, d, fma(c, c, ownSquares));
+    }
   } else {
     partials[slice * 32u + lane] = sums[0];
-    partials[slice * 32u + lane + 8u] = sums[1];
-    partials[slice * 32u + lane + 16u] = sums[2];
-    partials[slice * 32u + lane + 24u] = sums[3];
+    if (LANES <= 16u) {
+      partials[slice * 32u + lane + LANES] = sums[1];
+    }
+    if (LANES <= 8u) {
+      partials[slice * 32u + lane + 16u] = sums[2];
+      partials[slice * 32u + lane + 24u] = sums[3];
+    }
     workgroupBarrier();
-    parts = 32u;
-    if (thread < 32u) {
+    for (var n = thread; n < 32u; n += LANES * SLICES) {
       var product = vec4<f32>();
       for (var i = 0u; i < SLICES; i++) {
-        product += partials[i * 32u + thread];
+        product += partials[i * 32u + n];
       }
-      let sum = add(row, count, tile * 32u + thread, product);
-      ownSquares = sum * sum;
+      let sum = add(row, count, tile * 32u + n, product);
+      ownSquares = fma(sum, sum, ownSquares);
     }
   }
   if (thread < parts) {

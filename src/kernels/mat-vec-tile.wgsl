@@ -1,14 +1,15 @@
 
-// What the mat-vec kernels share, appended to each: a tile of 32 rows of a matrix, four rows to each of 8 lanes, times one row
-// of x or four, so that four rows read and decode the matrix once. `loadX` comes from a file of its own: see mat-vec-variant.ts.
+// What the mat-vec kernels share, appended to each: a tile of 32 rows of a matrix, dealt out to LANES lanes, times one row of x
+// or four, so that four rows read and decode the matrix once. `loadX` comes from a file of its own: see mat-vec-variant.ts.
 // Sums are chains of fma throughout. A compiler may contract a product and a sum in one pipeline and not in another, and a
 // row's bits must not depend on how many rows are computed with it.
 
 // Rows of x that a workgroup takes: 1 or 4.
 override ROWS: u32;
-// In how many slices the groups of the columns are dealt out, each to 8 threads of their own.
+// Threads that share a tile's rows, 32 / LANES to each: 8, 16 or 32. A lane owns rows lane, lane + LANES, ...
+override LANES: u32;
+// In how many slices the groups of the columns are dealt out, each to LANES threads of their own.
 override SLICES: u32;
-const LANES = 8u;
 
 // A group of each row of x that a workgroup takes; only `a` where that is one.
 struct GroupOfX {

@@ -27,8 +27,8 @@ export type MatVecRows = 1 | 4;
  * has none. output: rows of `outStride` elements; the part's first row goes to element `rowOffset`. Its bias starts at
  * element `biasOffset` of `bias` (anything where hasBias is 0). gather: 1 takes input row wanted[i] for output row i (wanted:
  * anything where it is 0). hasNorm: 1 scales by the RMS norm of a residual stream, of which `input` and `squares` are what
- * matVecResidual left (squares: anything where it is 0). step: (rows, wanted rows). ROWS: MatVecRows. SLICES and prelude: see
- * matVecVariant. Size: rows of output.
+ * matVecResidual left (squares: anything where it is 0). step: (rows, wanted rows). ROWS: MatVecRows. LANES, SLICES and prelude:
+ * see MatVecVariant. Size: rows of output.
  */
 export const matVec = defineKernel({
   name: "mat-vec",
@@ -54,7 +54,7 @@ export const matVec = defineKernel({
     hasNorm: "u32",
     epsilon: "f32",
   },
-  overrides: { SLICES: "u32", ROWS: "u32" },
+  overrides: { LANES: "u32", SLICES: "u32", ROWS: "u32" },
   grid: ({ rows }: { rows: number }, { params, overrides }) => [
     Math.ceil(params.rowCount / ROW_TILE),
     Math.ceil(rows / overrides.ROWS),

@@ -62,9 +62,13 @@ fn main(
     let here = unit + i / GROUPS_PER_UNIT;
     let group = i % GROUPS_PER_UNIT;
     sums[0] = addDots(sums[0], loadGroup(here, lane, group), x);
-    sums[1] = addDots(sums[1], loadGroup(here, lane + 8u, group), x);
-    sums[2] = addDots(sums[2], loadGroup(here, lane + 16u, group), x);
-    sums[3] = addDots(sums[3], loadGroup(here, lane + 24u, group), x);
+    if (LANES <= 16u) {
+      sums[1] = addDots(sums[1], loadGroup(here, lane + LANES, group), x);
+    }
+    if (LANES <= 8u) {
+      sums[2] = addDots(sums[2], loadGroup(here, lane + 16u, group), x);
+      sums[3] = addDots(sums[3], loadGroup(here, lane + 24u, group), x);
+    }
   }
 
   var scales = vec4<f32>(1.0);
@@ -78,14 +82,22 @@ fn main(
   }
   if (SLICES == 1u) {
     write(row, count, tile * 32u + lane, sums[0], scales);
-    write(row, count, tile * 32u + lane + 8u, sums[1], scales);
-    write(row, count, tile * 32u + lane + 16u, sums[2], scales);
-    write(row, count, tile * 32u + lane + 24u, sums[3], scales);
+    if (LANES <= 16u) {
+      write(row, count, tile * 32u + lane + LANES, sums[1], scales);
+    }
+    if (LANES <= 8u) {
+      write(row, count, tile * 32u + lane + 16u, sums[2], scales);
+      write(row, count, tile * 32u + lane + 24u, sums[3], scales);
+    }
   } else {
     partials[slice * 32u + lane] = sums[0];
-    partials[slice * 32u + lane + 8u] = sums[1];
-    partials[slice * 32u + lane + 16u] = sums[2];
-    partials[slice * 32u + lane + 24u] = sums[3];
+    if (LANES <= 16u) {
+      partials[slice * 32u + lane + LANES] = sums[1];
+    }
+    if (LANES <= 8u) {
+      partials[slice * 32u + lane + 16u] = sums[2];
+      partials[slice * 32u + lane + 24u] = sums[3];
+    }
     workgroupBarrier();
     for (var n = thread; n < 32u; n += LANES * SLICES) {
       var sum = vec4<f32>();

@@ -1,10 +1,10 @@
 // What the ops of a graph are compiled with, whichever file compiles them.
 import type { Device } from "../gpu/device.ts";
 import type { BufferBinding, Kernel, Operation, PrepareOptions } from "../gpu/kernel.ts";
-import type { MatVecVariant } from "../kernels/mat-vec-variant.ts";
 import type { Graph, Slot } from "../model/graph.ts";
 import type { Weights } from "../model/weights.ts";
 import type { GpuState } from "./gpu-state.ts";
+import type { Variants } from "./tuning/variants.ts";
 
 /** What grids depend on. */
 export interface StepSize {
@@ -20,8 +20,8 @@ export interface Compiler {
   readonly graph: Graph;
   readonly weights: Weights;
   readonly state: GpuState;
-  /** How this adapter's mat-vec kernels are built. */
-  readonly variant: MatVecVariant;
+  /** How the kernels of each matrix are built. */
+  readonly variants: Variants;
   slot(name: Slot): BufferBinding;
   /** What is made beside the steps once it is first asked for, and there as soon as it is made. Failing leaves it absent. */
   later<Made>(make: () => Promise<Made>): () => Made | undefined;

@@ -5,7 +5,6 @@ import type { Device } from "../gpu/device.ts";
 import type { Dispatch, Operation } from "../gpu/kernel.ts";
 import { prepare } from "../gpu/kernel.ts";
 import { decodeChunks } from "../kernels/attention-decode.ts";
-import { matVecVariant } from "../kernels/mat-vec-variant.ts";
 import { rmsNorm } from "../kernels/rms-norm.ts";
 import type { Graph, NormOp, NormSpec, Op } from "../model/graph.ts";
 import type { Weights } from "../model/weights.ts";
@@ -15,6 +14,7 @@ import { activationOperation, embedOperations, matMulOperations } from "./gpu-li
 import { gatedLinearOperations, headOperations, matVecOperations, residualOperations } from "./gpu-mat-vec.ts";
 import type { GpuState } from "./gpu-state.ts";
 import type { StepPlan } from "./step-plan.ts";
+import type { Variants } from "./tuning/variants.ts";
 
 export interface CompiledGraph {
   /** Everything up to the head, for the plan's rows. */
@@ -36,48 +36,11 @@ export async function compileGraph(
   graph: Graph,
   weights: Weights,
   state: GpuState,
+  variants: Variants,
   onCompiled: () => void,
 ): Promise<CompiledGraph> {
-  const sources = new Set<string>();
-  const frees: (() => void)[] = [];
   const replays = new Map<string, { readonly chunks: number; readonly dispatches: readonly Dispatch[] }>();
-  let freed = false;
-  const compiler: Compiler = {
-    device,
-    graph,
-    weights,
-    state,
-    variant: matVecVariant(device.adapter),
-    slot: (name) => ({ buffer: state.slots[graph.stage][name].buffer }),
-    async prepare(kernel, options) {
-      sources.add(kernel.source + (options.prelude ?? "") + JSON.stringify(options.overrides));
-      const operation = await prepare(device, kernel, options);
-      if (freed) operation.free();
-      else frees.push(operation.free);
-      return operation;
-    },
-    later(make) {
-      let made: Awaited<ReturnType<typeof make>> | undefined;
-      let asked = false;
-      return () => {
-        if (!asked) {
-          asked = true;
-          make().then(
-            (result) => {
-              made = result as Awaited<typeof result>;
-              replays.clear();
-            },
-            () => {},
-          );
-        }
-        return made;
-      };
-    },
-  };
-  const free = () => {
-    freed = true;
-    for (const release of frees.splice(0)) release();
-  };
+  const { compiler, sources, free } = openCompiler({ device, graph, weights, state, variants }, () => replays.clear());
 
   try {
     const compile = async (_: Op, index: number) => {
@@ -113,7 +76,63 @@ export async function compileGraph(
   }
 }
 
-async function compileOp(compiler: Compiler, index: number): Promise<Operations> {
+export interface OpenCompiler {
+  readonly compiler: Compiler;
+  /** Of all that was prepared so far. */
+  readonly sources: ReadonlySet<string>;
+  /** Frees what was made with it, and what still comes. */
+  free(): void;
+}
+
+/** @param onLate something that was left for later is there: dispatches worked out before lack it */
+export function openCompiler(
+  parts: Pick<Compiler, "device" | "graph" | "weights" | "state" | "variants">,
+  onLate: () => void,
+): OpenCompiler {
+  const { device, graph, state } = parts;
+  const sources = new Set<string>();
+  const frees: (() => void)[] = [];
+  let freed = false;
+  const compiler: Compiler = {
+    ...parts,
+    slot: (name) => ({ buffer: state.slots[graph.stage][name].buffer }),
+    async prepare(kernel, options) {
+      sources.add(kernel.source + (options.prelude ?? "") + JSON.stringify(options.overrides));
+      const operation = await prepare(device, kernel, options);
+      if (freed) operation.free();
+      else frees.push(operation.free);
+      return operation;
+    },
+    later(make) {
+      let made: Awaited<ReturnType<typeof make>> | undefined;
+      let asked = false;
+      return () => {
+        if (!asked) {
+          asked = true;
+          make().then(
+            (result) => {
+              made = result as Awaited<typeof result>;
+              onLate();
+            },
+            () => {},
+          );
+        }
+        return made;
+      };
+    },
+  };
+  return {
+    compiler,
+    sources,
+    free() {
+      freed = true;
+      for (const release of frees.splice(0)) release();
+    },
+  };
+}
+
+/** The dispatches of one op of the compiler's graph. */
+export async function compileOp(compiler: Compiler, index: number): Promise<Operations> {
   const { ops, stage } = compiler.graph;
   const op = ops[index]!;
   switch (op.op) {

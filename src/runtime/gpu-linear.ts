@@ -4,8 +4,8 @@ import { invariant } from "../base/invariant.ts";
 import type { Operation } from "../gpu/kernel.ts";
 import { embed } from "../kernels/embed.ts";
 import { ACTIVATIONS, gatedActivation } from "../kernels/gated-activation.ts";
-import { matMul, matMulTiles } from "../kernels/mat-mul.ts";
-import { matMulBroadcast, matMulLanes } from "../kernels/mat-mul-broadcast.ts";
+import { matMul } from "../kernels/mat-mul.ts";
+import { matMulBroadcast } from "../kernels/mat-mul-broadcast.ts";
 import type { EmbedOp, GatedActivationOp, LinearOp, NormSpec } from "../model/graph.ts";
 import type { Matrix, MatrixPart } from "../model/weights.ts";
 import type { Compiler, Operations, StepSize } from "./gpu-compiler.ts";
@@ -60,10 +60,8 @@ export function partsOf({ weights }: Compiler, { weights: refs }: LinearOp): rea
 
 export async function matMulOperations(compiler: Compiler, op: LinearOp): Promise<Operations> {
   invariant(!op.norm, "mat-mul takes its input as it is");
-  const { state, graph, weights } = compiler;
-  const { adapter } = compiler.device;
+  const { state, graph, variants, weights } = compiler;
   const bias = weights.vectors.biases(op);
-  const lanes = matMulLanes(adapter);
   return allEnded(
     partsOf(compiler, op).map(({ matrix, row, rowCount, quants, extras }) => {
       const part = {
@@ -89,9 +87,10 @@ export async function matMulOperations(compiler: Compiler, op: LinearOp): Promis
         },
       };
       const { prelude } = matrix.format;
-      return lanes === undefined
-        ? compiler.prepare(matMul, { ...part, prelude, overrides: { TILES: matMulTiles(adapter) } })
-        : compiler.prepare(matMulBroadcast, { ...part, prelude: prelude + lanes, overrides: {} });
+      const variant = variants.matMul(matrix);
+      return variant.kernel === "mat-mul"
+        ? compiler.prepare(matMul, { ...part, prelude, overrides: { TILES: variant.tiles, FOURS: variant.fours } })
+        : compiler.prepare(matMulBroadcast, { ...part, prelude: prelude + variant.prelude, overrides: {} });
     }),
   );
 }

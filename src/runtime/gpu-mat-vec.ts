@@ -6,6 +6,7 @@ import { ACTIVATIONS } from "../kernels/gated-activation.ts";
 import { type MatVecRows, matVec } from "../kernels/mat-vec.ts";
 import { matVecGated } from "../kernels/mat-vec-gated.ts";
 import { matVecResidual } from "../kernels/mat-vec-residual.ts";
+import { matVecBuild } from "../kernels/mat-vec-variant.ts";
 import type { GatedLinearOp, HeadOp, LinearOp, NormSpec, Slot } from "../model/graph.ts";
 import type { Matrix } from "../model/weights.ts";
 import type { Compiler, Operations } from "./gpu-compiler.ts";
@@ -126,10 +127,7 @@ export async function gatedLinearOperations(compiler: Compiler, op: GatedLinearO
   ];
 }
 
-interface RowOverrides {
-  readonly SLICES: number;
-  readonly ROWS: MatVecRows;
-}
+type RowOverrides = ReturnType<typeof matVecBuild>["overrides"];
 
 /**
  * One operation for a single row; for more, once that happens, one whose workgroups take four rows. It compiles beside the
@@ -143,13 +141,13 @@ async function prepareRows<
 >(
   compiler: Compiler,
   kernel: Kernel<B, P, O, Size>,
-  { format }: Matrix,
+  matrix: Matrix,
   optionsOf: (overrides: RowOverrides) => PrepareOptions<B, P, O>,
 ): Promise<Operation<Size>> {
-  const { slices, prelude, directives } = compiler.variant;
+  const variant = compiler.variants.matVec(matrix);
   const prepare = (rows: MatVecRows) => {
-    const options = optionsOf({ SLICES: slices, ROWS: rows });
-    return compiler.prepare(kernel, { ...options, prelude: format.prelude + prelude, directives });
+    const { prelude, directives, overrides } = matVecBuild(matrix.format, variant, rows);
+    return compiler.prepare(kernel, { ...optionsOf(overrides), prelude, directives });
   };
   const single = await prepare(1);
   const several = compiler.later(() => prepare(4));

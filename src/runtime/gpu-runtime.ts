@@ -22,6 +22,8 @@ import { createLoadProgress, type LoadProgress, type LoadTimes } from "./load-pr
 import { SUBMIT_MS } from "./pace.ts";
 import type { Meanwhile, Runtime, RuntimeInfo, SequenceId, StepBatch, StepId, StepResult } from "./runtime.ts";
 import { planStep } from "./step-plan.ts";
+import { chooseVariants } from "./tuning/gpu-trials.ts";
+import type { Tuner } from "./tuning/tuner.ts";
 
 export interface GpuRuntimeOptions extends MemoryRequest {
   readonly device: Device;
@@ -29,6 +31,8 @@ export interface GpuRuntimeOptions extends MemoryRequest {
   readonly spec: ModelSpec;
   /** What was planned before; absent: planned now, by the request's own numbers. */
   readonly memory?: MemoryPlan | undefined;
+  /** Measures which variants of kernels to take; absent: the seeds of the adapter. */
+  readonly tuner?: Tuner | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly onLoaded?: ((times: LoadTimes) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -67,16 +71,18 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       return times;
     };
     const compile = async () => {
+      const site = { device, weights, state };
+      const { variants, description } = await chooseVariants(site, graphs, options.tuner, uploaded, stopped);
       const compileStart = performance.now();
       const graphsCompiled = allEnded(
         graphs.map(async (graph) => {
-          const compiled = await compileGraph(device, graph, weights, state, progress.compiledOne);
+          const compiled = await compileGraph(device, graph, weights, state, variants, progress.compiledOne);
           cleanups.push(compiled.free);
           return compiled;
         }),
       );
       const [compiled, sampling] = await allEnded([graphsCompiled, openSampling()] as const);
-      return { compiled, sampling, compileMs: performance.now() - compileStart };
+      return { compiled, sampling, variants: description, compileMs: performance.now() - compileStart };
     };
     const openSampling = async () => {
       if (!memory.gpuSampling) return undefined;
@@ -91,7 +97,8 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       cleanups.push(reads.dispose);
       return { sampler, reads };
     };
-    const [times, { compiled, sampling, compileMs }] = await allEnded([upload(), compile()] as const, () =>
+    const uploaded = upload();
+    const [times, { compiled, sampling, variants, compileMs }] = await allEnded([uploaded, compile()] as const, () =>
       failed.abort(),
     );
     const [prefill, decode] = compiled;
@@ -108,6 +115,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       fingerprint: {
         adapter: Object.values(device.adapter).join("/"),
         kernels: await digest([...prefill!.sources, ...decode!.sources, ...(sampling?.sampler.sources ?? [])]),
+        variants,
         kv: memory.kv.format.name,
       },
     };

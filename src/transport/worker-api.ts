@@ -3,6 +3,7 @@ import type { ModelList } from "../api/types.ts";
 import type { Speculation } from "../engine/answer.ts";
 import type { ModelInfo } from "../engine/model-info.ts";
 import type { ProgressEvent } from "../engine/progress.ts";
+import type { TuneOption } from "../engine/runtime-host.ts";
 import type { Stall } from "../engine/stall.ts";
 import type { RequestStats } from "../engine/stats.ts";
 import type { KvCacheType } from "../kernels/kv-format.ts";
@@ -22,6 +23,11 @@ export interface LoadOptions {
   readonly contextLength?: number;
   /** How keys and values are kept: q8_0 takes about half of the memory, and rounds more. Default: f16. */
   readonly kvCache?: KvCacheType;
+  /**
+   * `"auto"`, the default: on a GPU it is measured, once, which kernels are fastest there, which takes some seconds of the first
+   * load. `"off"`: no time for that.
+   */
+  readonly tune?: TuneOption;
   /** Published SHA-256 of the one file at a URL, 64 hexadecimal digits: another file is refused with `integrity_mismatch`. */
   readonly sha256?: string;
 }

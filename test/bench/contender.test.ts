@@ -1,13 +1,8 @@
 import { expect, test } from "vitest";
-import { type Contender, compare, FIGURE, median, medianFigures, rivalFigures } from "./contender.ts";
+import { type Contender, compare, FIGURE, medianFigures, rivalFigures } from "./contender.ts";
 
 const plan = { prefill: [8], decode: 4, depths: [], streams: 2, turn: 8 };
 const load = { adapter: "none", features: [], loadMs: 1 };
-
-test("the median of an even count lies between the middle two", () => {
-  expect(median([5, 1, 3])).toBe(3);
-  expect(median([4, 1, 2, 9])).toBe(3);
-});
 
 test("each figure has its own median", () => {
   const rounds = [

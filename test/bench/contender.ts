@@ -1,4 +1,5 @@
 // What the bench compares: something that loads the model once and then measures itself, round after round.
+import { median } from "../../src/base/median.ts";
 
 export interface RoundPlan {
   /** Prompt lengths in tokens: of each how fast it is taken in, and when the first token is there. */
@@ -154,10 +155,4 @@ export function medianFigures(rounds: readonly RoundFigures[]): RoundFigures {
 function medians(rounds: readonly object[]): Record<string, number> {
   const all = rounds as readonly Readonly<Record<string, number>>[];
   return Object.fromEntries(Object.keys(all[0]!).map((name) => [name, median(all.map((each) => each[name]!))]));
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

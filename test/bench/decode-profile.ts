@@ -7,12 +7,12 @@ import process from "node:process";
 import { openDawn, yieldToAdapter } from "../../scripts/dawn.ts";
 import { DEFAULT_MODEL_PATH } from "../../scripts/default-model.ts";
 import { openFileSource } from "../../scripts/file-source.ts";
+import { median } from "../../src/base/median.ts";
 import { readGguf } from "../../src/gguf/gguf.ts";
 import { openDevice } from "../../src/gpu/device.ts";
 import { specOf } from "../../src/model/architectures/index.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu-runtime.ts";
 import type { Runtime, SequenceId } from "../../src/runtime/runtime.ts";
-import { median } from "./contender.ts";
 
 const ROUNDS = 5;
 const STEPS = 16;

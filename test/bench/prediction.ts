@@ -4,8 +4,8 @@
 import process from "node:process";
 import { type NodeEngine, openNodeEngine } from "../../scripts/node-engine.ts";
 import type { ChatCompletion } from "../../src/api/types.ts";
+import { median } from "../../src/base/median.ts";
 import type { RequestStats } from "../../src/engine/stats.ts";
-import { median } from "./contender.ts";
 
 export interface PredictionFigures {
   /** Tokens of the answer per second, from the first to the last. */

@@ -1,108 +1,151 @@
-// Speed of the weight kernels on one adapter, on the shapes of a small model: best of several rounds, as the machine allows.
-//   node scripts/run.mjs ../test/bench/weight-kernels lavapipe|swiftshader|NAME [FORMAT ...]
+// Speed of the weight kernels on one adapter, in every variant that it can run, beside what it does at most: best of several
+// rounds, as the machine allows. A GPU wants a shape that its caches cannot hold, such as 32768x4096.
+//   node scripts/run.mjs ../test/bench/weight-kernels lavapipe|swiftshader|NAME [FORMAT ...] [--shape ROWSxCOLUMNS]
+import { parseArgs } from "node:util";
 import { openDawn, yieldToAdapter } from "../../scripts/dawn.ts";
-import { USAGE } from "../../src/gpu/buffers.ts";
-import { openDevice } from "../../src/gpu/device.ts";
+import { type OwnedBuffer, USAGE } from "../../src/gpu/buffers.ts";
+import { type Device, openDevice } from "../../src/gpu/device.ts";
 import { type Operation, prepare } from "../../src/gpu/kernel.ts";
-import { record } from "../../src/gpu/recorder.ts";
-import { matMul, matMulTiles } from "../../src/kernels/mat-mul.ts";
-import { matVec } from "../../src/kernels/mat-vec.ts";
+import { matMul } from "../../src/kernels/mat-mul.ts";
+import { matMulBroadcast } from "../../src/kernels/mat-mul-broadcast.ts";
+import { matMulVariants } from "../../src/kernels/mat-mul-variant.ts";
+import { type MatVecRows, matVec } from "../../src/kernels/mat-vec.ts";
 import { matVecGated } from "../../src/kernels/mat-vec-gated.ts";
-import { matVecVariant } from "../../src/kernels/mat-vec-variant.ts";
+import { type MatVecVariant, matVecBuild, matVecVariants } from "../../src/kernels/mat-vec-variant.ts";
+import type { QuantFormat } from "../../src/quant/format.ts";
 import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
 import { repackRows } from "../../src/quant/repack.ts";
+import { seedsFor } from "../../src/runtime/tuning/seeds.ts";
 import { randomFloats, randomRows } from "../quant/random-weights.ts";
+import { bestSeconds, measurePeaks } from "./peaks.ts";
 
-const ROWS = 1536;
-const COLUMNS = 768; // 576 is no whole number of 256-weight blocks
+const SHAPE = "1536x768"; // of a small model; 576 is no whole number of 256-weight blocks
 const PREFILL_ROWS = 64;
-const ROUNDS = 7;
-const REPEATS = { vec: 20, mul: 4 };
+const REPEATS = { few: 20, many: 4 };
 
-export async function main([adapter, ...names]: string[]): Promise<void> {
+interface Run {
+  readonly name: string;
+  /** Rows of x. */
+  readonly rows: number;
+  prepare(): Promise<Operation<{ rows: number }>>;
+}
+
+export async function main(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { shape: { type: "string" } } });
+  const [adapter, ...names] = positionals;
+  const [rowCount, columns] = (values.shape ?? SHAPE).split("x").map(Number) as [number, number];
   const dawn = await openDawn(adapter === undefined ? {} : { adapter });
   const device = await openDevice(dawn.gpu);
   yieldToAdapter();
-  console.log(`${dawn.name}: ${ROWS} x ${COLUMNS}, ${PREFILL_ROWS} rows in mat-mul`);
-  const upload = async (data: ArrayBufferView) => {
-    const usage = USAGE.STORAGE | USAGE.UNIFORM | USAGE.COPY_DST;
-    const buffer = await device.buffers.create({ label: "bench", byteLength: data.byteLength, usage });
-    if (data.byteLength > 0) device.buffers.write(buffer, data);
-    return buffer;
-  };
-  const input = await upload(randomFloats(PREFILL_ROWS * COLUMNS, 1));
-  const output = await upload(new Float32Array(PREFILL_ROWS * ROWS));
-  const step = await upload(Uint32Array.of(PREFILL_ROWS, 0, 0, 0));
-  const params = { columns: COLUMNS, rowCount: ROWS, rowOffset: 0, biasOffset: 0, outStride: ROWS };
-  const flags = { hasBias: 0, gather: 0 };
-  const noNorm = { hasNorm: 0, epsilon: 0 };
-  const variant = matVecVariant(device.adapter);
-
-  /** Best seconds of one run, and how long the first took with its compilation. */
-  async function time(operation: Operation<{ rows: number }>, rows: number, repeats: number) {
-    let best = Number.POSITIVE_INFINITY;
-    let first = 0;
-    for (let round = 0; round <= ROUNDS; round++) {
-      const start = performance.now();
-      const recorder = record(device);
-      for (let i = 0; i < (round === 0 ? 1 : repeats); i++) recorder.run(operation, { rows });
-      recorder.submit();
-      await device.gpu.queue.onSubmittedWorkDone();
-      const seconds = (performance.now() - start) / 1000;
-      if (round === 0) first = seconds;
-      else best = Math.min(best, seconds / repeats);
-    }
-    operation.free();
-    return { best, first };
-  }
+  const { copyPerSecond, flopsPerSecond } = await measurePeaks(device);
+  console.log(`${dawn.name}: copies ${giga(copyPerSecond)} GB/s, multiplies and adds ${giga(flopsPerSecond)} GFLOPS`);
+  console.log(`${rowCount} x ${columns}, ${PREFILL_ROWS} rows in mat-mul`);
 
   for (const format of SUPPORTED_FORMATS) {
     if (names.length > 0 && !names.includes(format.name)) continue;
-    const planes = repackRows(format, randomRows(format, ROWS, COLUMNS, 2), ROWS, COLUMNS);
-    const bytes = planes.quants.byteLength + planes.extras.byteLength;
-    const [quants, extras] = [await upload(planes.quants), await upload(planes.extras)];
-    const shared = { prelude: format.prelude, label: format.name };
-    const buffers = { input, quants, extras, bias: input, wanted: input, output };
-    const vec = { ...shared, prelude: format.prelude + variant.prelude, directives: variant.directives };
-    const tiles = { TILES: matMulTiles(device.adapter) };
-    const all = { ...params, ...flags };
-    const prepareVec = (rows: number) =>
-      prepare(device, matVec, {
-        ...vec,
-        buffers: { ...buffers, squares: input, step },
-        params: { ...all, ...noNorm },
-        overrides: { SLICES: variant.slices, ROWS: rows },
-      });
-    const runs = {
-      "mat-vec": [await prepareVec(1), 1],
-      "mat-vec, 4": [await prepareVec(4), 4],
-      "mat-vec-gated": [
-        await prepare(device, matVecGated, {
-          ...vec,
-          buffers: { input, quants, extras, squares: input, step, output },
-          params: { columns: COLUMNS, width: ROWS / 2, ...noNorm },
-          overrides: { SLICES: variant.slices, ROWS: 1, ACTIVATION: 0 },
-        }),
-        1,
-      ],
-      "mat-mul": [
-        await prepare(device, matMul, {
-          ...shared,
-          buffers: { ...buffers, step },
-          params: { ...all, accumulate: 0 },
-          overrides: tiles,
-        }),
-        PREFILL_ROWS,
-      ],
-    } as const;
-    for (const [kernel, [operation, rows]] of Object.entries(runs)) {
-      const { best, first } = await time(operation, rows, rows <= 4 ? REPEATS.vec : REPEATS.mul);
-      const gigaflops = (2 * rows * ROWS * COLUMNS) / best / 1e9;
-      const rate = `${gigaflops.toFixed(1)} GFLOPS, ${(bytes / best / 1e9).toFixed(1)} GB/s`;
-      console.log(`${format.name.padEnd(5)}${kernel.padEnd(14)}${rate}; first run ${Math.round(first * 1000)} ms`);
+    const { runs, bytes, free } = await runsOf(device, format, rowCount, columns);
+    for (const { name, rows, prepare: make } of runs) {
+      const operation = await make();
+      const { best, first } = await bestSeconds(device, operation, rows, rows <= 4 ? REPEATS.few : REPEATS.many);
+      const [flops, read] = [(2 * rows * rowCount * columns) / best, bytes / best];
+      const compute = `${giga(flops).padStart(7)} GFLOPS, ${share(flops, flopsPerSecond)}`;
+      const memory = `${giga(read).padStart(7)} GB/s, ${share(read, copyPerSecond)}`;
+      console.log(
+        `${format.name.padEnd(5)}${name.padEnd(32)}${compute};${memory}; first ${Math.round(first * 1e3)} ms`,
+      );
     }
-    quants.free();
-    extras.free();
+    free();
   }
   device.dispose();
+}
+
+/** Every kernel in every variant, over one random matrix. */
+async function runsOf(device: Device, format: QuantFormat, rowCount: number, columns: number) {
+  const planes = repackRows(format, randomRows(format, rowCount, columns, 2), rowCount, columns);
+  const data = [
+    planes.quants,
+    planes.extras,
+    randomFloats(PREFILL_ROWS * columns, 1),
+    new Float32Array(PREFILL_ROWS * rowCount),
+    Uint32Array.of(PREFILL_ROWS, 0, 0, 0),
+  ];
+  const owned: OwnedBuffer[] = [];
+  for (const values of data) owned.push(await upload(device, values));
+  const [quants, extras, input, output, step] = owned as [
+    OwnedBuffer,
+    OwnedBuffer,
+    OwnedBuffer,
+    OwnedBuffer,
+    OwnedBuffer,
+  ];
+  const buffers = { input, quants, extras, bias: input, wanted: input, step, output };
+  const params = { columns, rowCount, rowOffset: 0, biasOffset: 0, outStride: rowCount, hasBias: 0, gather: 0 };
+  const noNorm = { hasNorm: 0, epsilon: 0 };
+  const label = format.name;
+
+  const vec = (variant: MatVecVariant, rows: MatVecRows): Run => ({
+    name: `mat-vec, ${variant.name}${rows === 1 ? "" : `, ${rows} rows`}`,
+    rows,
+    prepare: () =>
+      prepare(device, matVec, {
+        ...matVecBuild(format, variant, rows),
+        label,
+        buffers: { ...buffers, squares: input },
+        params: { ...params, ...noNorm },
+      }),
+  });
+  const gated = (variant: MatVecVariant): Run => ({
+    name: `mat-vec-gated, ${variant.name}`,
+    rows: 1,
+    prepare() {
+      const build = matVecBuild(format, variant, 1);
+      return prepare(device, matVecGated, {
+        ...build,
+        label,
+        buffers: { input, quants, extras, squares: input, step, output },
+        params: { columns, width: rowCount / 2, ...noNorm },
+        overrides: { ...build.overrides, ACTIVATION: 0 },
+      });
+    },
+  });
+  const vecVariants = matVecVariants(device.adapter);
+  const runs: Run[] = [
+    ...vecVariants.map((variant) => vec(variant, 1)),
+    vec(seedsFor(device.adapter).matVec, 4),
+    ...vecVariants.map(gated),
+    ...matMulVariants(device.adapter).map(
+      (variant): Run => ({
+        name: `mat-mul, ${variant.name}`,
+        rows: PREFILL_ROWS,
+        prepare() {
+          const bound = { label, buffers, params: { ...params, accumulate: 0 } };
+          const { prelude } = format;
+          return variant.kernel === "mat-mul"
+            ? prepare(device, matMul, {
+                ...bound,
+                prelude,
+                overrides: { TILES: variant.tiles, FOURS: variant.fours },
+              })
+            : prepare(device, matMulBroadcast, { ...bound, prelude: prelude + variant.prelude, overrides: {} });
+        },
+      }),
+    ),
+  ];
+  const bytes = planes.quants.byteLength + planes.extras.byteLength;
+  return { runs, bytes, free: () => owned.forEach((buffer) => void buffer.free()) };
+}
+
+async function upload(device: Device, data: ArrayBufferView): Promise<OwnedBuffer> {
+  const usage = USAGE.STORAGE | USAGE.UNIFORM | USAGE.COPY_DST;
+  const buffer = await device.buffers.create({ label: "bench", byteLength: data.byteLength, usage });
+  if (data.byteLength > 0) device.buffers.write(buffer, data);
+  return buffer;
+}
+
+function giga(perSecond: number): string {
+  return (perSecond / 1e9).toFixed(1);
+}
+
+function share(part: number, whole: number): string {
+  return `${String(Math.round((100 * part) / whole)).padStart(3)} %`;
 }

@@ -113,6 +113,28 @@ describe.skipIf(!hasBrowser)("loading", () => {
     expect(await alert.textContent()).toMatch(words);
     expect(faults).toEqual([]);
   });
+
+  test("what was measured of kernels outlives the page, up to 8 keys; without a database it is a miss", async () => {
+    const page = await openBarePage();
+    const store = (act: "read" | "write", key: string, value?: unknown) =>
+      page.evaluate(
+        ([act, key, value]) => {
+          const store = globalThis.ingle.indexedDbTuningStore(indexedDB);
+          return act === "read" ? store.read(key) : store.write(key, value);
+        },
+        [act, key, value] as const,
+      );
+    expect(await store("read", "key")).toBeUndefined();
+    await store("write", "key", { version: 1, choices: { a: "b" } });
+    await page.reload();
+    await page.waitForFunction(() => globalThis.ingle !== undefined);
+    expect(await store("read", "key")).toEqual({ version: 1, choices: { a: "b" } });
+    for (let index = 0; index < 8; index++) await store("write", `key ${index}`, index);
+    expect(await store("read", "key")).toBeUndefined();
+    expect(await store("read", "key 7")).toBe(7);
+    const absent = page.evaluate(() => globalThis.ingle.indexedDbTuningStore(undefined).read("key"));
+    await expect(absent).rejects.toThrow("there is no IndexedDB here");
+  });
 });
 
 /** Under another architecture's name, in the value and in every key; the names have to be of one length. */

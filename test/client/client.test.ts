@@ -42,7 +42,7 @@ async function start(scripts: Script[] = [{}], options: Partial<CreateEngineOpti
   };
   const engine = await createEngine({ id: "tiny", model: FILE, worker, ...options });
   open.push(engine);
-  return { engine, workers, runtimes: host.runtimes };
+  return { engine, workers, runtimes: host.runtimes, loads: host.loads };
 }
 
 test("plain and streamed answers come through the worker, and are the same", async () => {
@@ -242,6 +242,11 @@ test("speculate reaches the worker, and costs fewer steps", async () => {
   expect(looked!.steps).toBeLessThan(plain!.steps);
 });
 
+test.each([undefined, "auto", "off"] as const)("tune: %s reaches who makes the runtime", async (tune) => {
+  const { loads } = await start([{}], tune && { tune });
+  expect(loads.map((load) => load.tune)).toEqual([tune ?? "auto"]);
+});
+
 test("a worker that does not start is worker_crashed", async () => {
   const inert = Object.assign(new EventTarget(), { postMessage: () => {}, terminate: () => {} });
   vi.stubGlobal("navigator", {});
@@ -290,6 +295,7 @@ test("an abort ends the loading and its worker", async () => {
 test.each([
   ["contextLength", { contextLength: 1.5 }],
   ["kvCache", { kvCache: "q4_0" as never }],
+  ["tune", { tune: "sometimes" as unknown as "auto" }],
   ["id", { id: 7 as unknown as string }],
   ["sha256", { sha256: "abc" }],
   ["sha256", { sha256: "a".repeat(64) }], // of a file that the user chose: nobody published one

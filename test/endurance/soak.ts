@@ -113,7 +113,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
 /** The GPU's host, with a pool that is too small, and a count of what is open on it. */
 function watchedHost(gpu: GPU) {
   const devices: Device[] = [];
-  const openGpu = gpuHost(gpu, (device) => devices.push(device));
+  const openGpu = gpuHost(gpu, { onDevice: (device) => devices.push(device) });
   let open = new Set<unknown>();
   const counted = (runtime: Runtime): Runtime => {
     const own = new Set<unknown>();

@@ -2,7 +2,7 @@
 import { EngineError } from "../../src/base/errors.ts";
 import { type EngineOptions, openEngine } from "../../src/engine/engine.ts";
 import { modelAtHand } from "../../src/engine/model-opener.ts";
-import type { RuntimeHost } from "../../src/engine/runtime-host.ts";
+import type { RuntimeHost, RuntimeLoad } from "../../src/engine/runtime-host.ts";
 import { readGguf } from "../../src/gguf/gguf.ts";
 import type { Meanwhile, Runtime, SequenceId, StepBatch, StepId, StepResult } from "../../src/runtime/runtime.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
@@ -155,12 +155,14 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
 /** A host that hands out one scripted runtime after the other; the last script stays. */
 export function scriptedHost(...scripts: Script[]) {
   const runtimes: ScriptedRuntime[] = [];
+  const loads: RuntimeLoad[] = [];
   const open = async (): Promise<RuntimeHost> => ({
     adapter: "script",
     features: [],
     plan: () => ({
       bytes: 0,
-      async create() {
+      async create(load) {
+        loads.push(load);
         const runtime = createScriptedRuntime(scripts[Math.min(runtimes.length, scripts.length - 1)] ?? {});
         runtimes.push(runtime);
         return runtime;
@@ -168,7 +170,7 @@ export function scriptedHost(...scripts: Script[]) {
     }),
     dispose() {},
   });
-  return { open, runtimes };
+  return { open, runtimes, loads };
 }
 
 /** An engine over scripts. `runtime` is the first one. What it answers is held against OpenAI's schema. */

@@ -32,7 +32,7 @@ const ASK = {
 async function open(adapter: TestAdapter, openModel: OpenModel = OPEN) {
   const devices: Device[] = [];
   const watch: { before?: (batch: StepBatch) => void; after?: (batch: StepBatch) => void } = {};
-  const openGpu = gpuHost(await adapter.gpu(), (device) => devices.push(device));
+  const openGpu = gpuHost(await adapter.gpu(), { onDevice: (device) => devices.push(device) });
   const openHost: OpenRuntimeHost = async () => {
     const host = await openGpu();
     return {

@@ -18,8 +18,7 @@ async function open(
   { gpuSampling, ...options }: Partial<SessionOptions> & { gpuSampling?: boolean } = {},
 ) {
   const devices: Device[] = [];
-  const choices = gpuSampling === undefined ? {} : { gpuSampling };
-  const openHost = gpuHost(await adapter.gpu(), (device) => devices.push(device), choices);
+  const openHost = gpuHost(await adapter.gpu(), { onDevice: (device) => devices.push(device), gpuSampling });
   const openModel = modelAtHand({ files: [memorySource(MODEL)] });
   const engine = await openEngine({ id: "tiny", openModel, openHost, ...options });
   return { engine, devices };

@@ -2,8 +2,9 @@
 import { beforeEach, expect, test } from "vitest";
 import type { Device } from "../../src/gpu/device.ts";
 import { type BufferBinding, MAX_WORKGROUPS, prepare } from "../../src/gpu/kernel.ts";
-import { matMul, matMulTiles } from "../../src/kernels/mat-mul.ts";
-import { matMulBroadcast, matMulLanes } from "../../src/kernels/mat-mul-broadcast.ts";
+import { matMul } from "../../src/kernels/mat-mul.ts";
+import { matMulBroadcast } from "../../src/kernels/mat-mul-broadcast.ts";
+import { matMulVariants } from "../../src/kernels/mat-mul-variant.ts";
 import { linearReference } from "../../src/kernels/mat-vec.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
@@ -40,8 +41,8 @@ interface Run {
   accumulate?: boolean;
   bias?: { values: Float32Array; offset: number };
   wanted?: Uint32Array;
-  /** Of the portable kernel. */
-  tiles?: number;
+  /** Of the portable kernel: tiles, and fours of rows, of a workgroup. */
+  shape?: readonly [tiles: number, fours: number];
 }
 
 const VARIANTS = ["portable", "broadcast"] as const;
@@ -73,23 +74,31 @@ async function run(device: Device, variant: Variant, options: Run): Promise<void
       gather: Number(wanted !== undefined),
     },
   };
+  const [TILES, FOURS] = options.shape ?? [2, 1];
   const operation = await (variant === "portable"
-    ? prepare(device, matMul, { ...bound, overrides: { TILES: options.tiles ?? matMulTiles(device.adapter) } })
+    ? prepare(device, matMul, { ...bound, overrides: { TILES, FOURS } })
     : prepare(device, matMulBroadcast, {
         ...bound,
-        prelude: format.prelude + matMulLanes(device.adapter)!,
+        prelude: format.prelude + broadcastPrelude(device)!,
         overrides: {},
       }));
   runOnce(device, operation, { rows: options.gridRows ?? wanted?.length ?? rows });
+}
+
+/** Undefined where subgroups are not for it. */
+function broadcastPrelude({ adapter }: Device): string | undefined {
+  for (const variant of matMulVariants(adapter)) if (variant.kernel === "mat-mul-broadcast") return variant.prelude;
+  return undefined;
 }
 
 for (const variant of VARIANTS) describeAdapters(`mat-mul, ${variant}`, (adapter) => suite(variant, adapter));
 
 function suite(variant: Variant, adapter: TestAdapter): void {
   beforeEach(async (context) => {
-    const { adapter: facts } = await adapter.device();
-    const { subgroupSize } = facts;
-    context.skip(variant === "broadcast" && !matMulLanes(facts), `subgroups of ${subgroupSize} lanes are not for it`);
+    const device = await adapter.device();
+    const { subgroupSize } = device.adapter;
+    const absent = variant === "broadcast" && broadcastPrelude(device) === undefined;
+    context.skip(absent, `subgroups of ${subgroupSize} lanes are not for it`);
   });
 
   test.each(
@@ -113,11 +122,11 @@ function suite(variant: Variant, adapter: TestAdapter): void {
     const [rowCount, columns, rows] = [70, 576, 256];
     const { planes } = await randomMatrix(device, format, rowCount, columns);
     const input = randomFloats(rows * columns, 7);
-    const product = async (from: number, to: number, tiles?: number) => {
+    const product = async (from: number, to: number, shape?: Run["shape"]) => {
       const output = await guardedOutput(device, (to - from) * rowCount);
       const part = input.slice(from * columns, to * columns);
       const shared = { format, columns, rowCount, planes, output: output.binding, input: part };
-      await run(device, variant, tiles === undefined ? shared : { ...shared, tiles });
+      await run(device, variant, shape === undefined ? shared : { ...shared, shape });
       return output.read();
     };
     const all = await product(0, 256);
@@ -131,8 +140,19 @@ function suite(variant: Variant, adapter: TestAdapter): void {
     ] as const) {
       expect(await product(from, to)).toEqual(all.slice(from * rowCount, to * rowCount));
     }
-    // Wider workgroups, as for a GPU, change nothing either.
-    expect(await product(94, 101, 16)).toEqual(all.slice(94 * rowCount, 101 * rowCount));
+    // Neither does the shape of workgroups matter to them: each of its rows keeps to itself.
+    const shapes =
+      variant === "portable"
+        ? ([
+            [16, 1],
+            [1, 16],
+            [2, 8],
+          ] as const)
+        : [];
+    for (const shape of shapes) {
+      expect(await product(94, 101, shape)).toEqual(all.slice(94 * rowCount, 101 * rowCount));
+      expect(await product(3, 67, shape)).toEqual(all.slice(3 * rowCount, 67 * rowCount));
+    }
   });
 
   test("rows beyond those of the step are neither read nor written", async () => {
@@ -243,7 +263,15 @@ function suite(variant: Variant, adapter: TestAdapter): void {
     const { filled, ...planes } = await sparsePlanes(device, rowCount, columns, tilesAroundFold(rowCount));
     const input = randomFloats(columns, 12);
     const output = await guardedOutput(device, rowCount);
-    await run(device, variant, { format: Q4_1, columns, rowCount, planes, output: output.binding, input, tiles: 1 });
+    await run(device, variant, {
+      format: Q4_1,
+      columns,
+      rowCount,
+      planes,
+      output: output.binding,
+      input,
+      shape: [1, 1],
+    });
     const actual = await output.read();
     let written = 0;
     for (const { tile, weights } of filled) {

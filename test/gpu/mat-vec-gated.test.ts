@@ -6,16 +6,18 @@ import { ACTIVATIONS, type ActivationName } from "../../src/kernels/gated-activa
 import type { MatVecRows } from "../../src/kernels/mat-vec.ts";
 import { matVecGated, matVecGatedReference } from "../../src/kernels/mat-vec-gated.ts";
 import { normInputReference } from "../../src/kernels/mat-vec-residual.ts";
-import { type MatVecVariant, matVecVariant, PORTABLE } from "../../src/kernels/mat-vec-variant.ts";
+import { type MatVecVariant, matVecBuild } from "../../src/kernels/mat-vec-variant.ts";
 import { rmsNormReference } from "../../src/kernels/rms-norm.ts";
 import { F32 } from "../../src/quant/f32.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
 import { Q4_1 } from "../../src/quant/q4_1.ts";
+import { seedsFor } from "../../src/runtime/tuning/seeds.ts";
 import { randomFloats } from "../quant/random-weights.ts";
 import { describeAdapters } from "./adapters.ts";
 import {
   guardedOutput,
+  MAT_VEC_VARIANTS,
   MAX_NMSE,
   nmse,
   randomMatrix,
@@ -42,14 +44,14 @@ interface Run {
 
 async function run(device: Device, options: Run): Promise<Float32Array> {
   const { format, columns, width, planes, activation = "silu", norm, together = 1 } = options;
-  const { slices, prelude, directives } = options.variant ?? matVecVariant(device.adapter);
+  const variant = options.variant ?? seedsFor(device.adapter).matVec;
+  const build = matVecBuild(format, variant, together);
   const input = await upload(device, options.input);
   const rows = options.input.length / columns;
   const output = await guardedOutput(device, rows * width);
   const operation = await prepare(device, matVecGated, {
     label: "mat-vec-gated",
-    prelude: format.prelude + prelude,
-    directives,
+    ...build,
     buffers: {
       input,
       ...planes,
@@ -58,11 +60,7 @@ async function run(device: Device, options: Run): Promise<Float32Array> {
       output: output.binding,
     },
     params: { columns, width, hasNorm: Number(norm !== undefined), epsilon: norm?.epsilon ?? 0 },
-    overrides: {
-      SLICES: slices,
-      ROWS: together,
-      ACTIVATION: ACTIVATIONS.indexOf(activation),
-    },
+    overrides: { ...build.overrides, ACTIVATION: ACTIVATIONS.indexOf(activation) },
   });
   runOnce(device, operation, { rows });
   return output.read();
@@ -96,30 +94,31 @@ describeAdapters("mat-vec-gated", (adapter) => {
     }
   });
 
-  test.each([
-    ["the adapter's own variant", undefined],
-    ["portable", PORTABLE],
-  ] as const)("%s: a row has the same bits alone, beside others, and four to a workgroup", async (_name, variant) => {
-    const device = await adapter.device();
-    const [width, columns, rows] = [64, 576, 16];
-    const { weights, planes } = await randomMatrix(device, Q4_1, 2 * width, columns);
-    const input = randomFloats(rows * columns, 7);
-    const shared = { format: Q4_1, columns, width, planes, ...(variant && { variant }) };
-    const expected = await run(device, { ...shared, input });
-    expect(nmse(expected, matVecGatedReference(input, weights, columns, "silu"))).toBeLessThan(MAX_NMSE);
-    for (const [from, count, together] of [
-      [0, 1, 1],
-      [15, 1, 1],
-      [0, 16, 4],
-      [6, 1, 4],
-      [9, 7, 4],
-    ] as const) {
-      const part = input.slice(from * columns, (from + count) * columns);
-      const name = `rows ${from} to ${from + count}, ${together} together`;
-      const actual = await run(device, { ...shared, input: part, together });
-      expect(actual, name).toEqual(expected.slice(from * width, (from + count) * width));
-    }
-  });
+  const several = MAT_VEC_VARIANTS.filter(([, { lanes, slices }]) => lanes * slices >= 32);
+  test.each([["the adapter's own", undefined], ...several] as const)(
+    "%s: a row has the same bits alone, beside others, and four to a workgroup",
+    async (_name, variant) => {
+      const device = await adapter.device();
+      const [width, columns, rows] = [64, 576, 16];
+      const { weights, planes } = await randomMatrix(device, Q4_1, 2 * width, columns);
+      const input = randomFloats(rows * columns, 7);
+      const shared = { format: Q4_1, columns, width, planes, ...(variant && { variant }) };
+      const expected = await run(device, { ...shared, input });
+      expect(nmse(expected, matVecGatedReference(input, weights, columns, "silu"))).toBeLessThan(MAX_NMSE);
+      for (const [from, count, together] of [
+        [0, 1, 1],
+        [15, 1, 1],
+        [0, 16, 4],
+        [6, 1, 4],
+        [9, 7, 4],
+      ] as const) {
+        const part = input.slice(from * columns, (from + count) * columns);
+        const name = `rows ${from} to ${from + count}, ${together} together`;
+        const actual = await run(device, { ...shared, input: part, together });
+        expect(actual, name).toEqual(expected.slice(from * width, (from + count) * width));
+      }
+    },
+  );
 
   test("what its producer left of a residual stream is scaled by the norm", async () => {
     const device = await adapter.device();

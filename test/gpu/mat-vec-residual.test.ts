@@ -4,15 +4,17 @@ import type { Device } from "../../src/gpu/device.ts";
 import { prepare } from "../../src/gpu/kernel.ts";
 import { linearReference, type MatVecRows } from "../../src/kernels/mat-vec.ts";
 import { matVecResidual, normInputReference, squaresWidth } from "../../src/kernels/mat-vec-residual.ts";
-import { type MatVecVariant, matVecVariant, PORTABLE, PORTABLE_CPU } from "../../src/kernels/mat-vec-variant.ts";
+import { type MatVecVariant, matVecBuild } from "../../src/kernels/mat-vec-variant.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
 import { Q4_1 } from "../../src/quant/q4_1.ts";
+import { seedsFor } from "../../src/runtime/tuning/seeds.ts";
 import { randomFloats } from "../quant/random-weights.ts";
 import { describeAdapters } from "./adapters.ts";
 import {
   type GuardedOutput,
   guardedOutput,
+  MAT_VEC_VARIANTS,
   MAX_NMSE,
   nmse,
   randomMatrix,
@@ -60,13 +62,12 @@ async function readStream({ residual, normed, squares }: Stream) {
 
 async function run(device: Device, stream: Stream, options: Run): Promise<void> {
   const { format, columns, width, planes, bias, together = 1 } = options;
-  const { slices, prelude, directives } = options.variant ?? matVecVariant(device.adapter);
+  const variant = options.variant ?? seedsFor(device.adapter).matVec;
   const input = await upload(device, options.input);
   const rows = options.input.length / columns;
   const operation = await prepare(device, matVecResidual, {
     label: "mat-vec-residual",
-    prelude: format.prelude + prelude,
-    directives,
+    ...matVecBuild(format, variant, together),
     buffers: {
       input,
       ...planes,
@@ -84,16 +85,9 @@ async function run(device: Device, stream: Stream, options: Run): Promise<void> 
       width,
       hasBias: Number(bias !== undefined),
     },
-    overrides: { SLICES: slices, ROWS: together },
   });
   runOnce(device, operation, { rows });
 }
-
-const VARIANTS = [
-  ["the adapter's own", undefined],
-  ["portable", PORTABLE],
-  ["portable in one slice", PORTABLE_CPU],
-] as const;
 
 describeAdapters("mat-vec-residual", (adapter) => {
   test.each(SUPPORTED_FORMATS)("$name: the stream and its norm's inputs equal the float64 results", async (format) => {
@@ -114,12 +108,12 @@ describeAdapters("mat-vec-residual", (adapter) => {
     }
   });
 
-  test.each(VARIANTS)(
-    "%s: a row has the same bits alone, beside others, and four to a workgroup",
+  test.each([["the adapter's own", undefined], ...MAT_VEC_VARIANTS] as const)(
+    "%s: a row is right, and has the same bits alone, beside others, and four to a workgroup",
     async (_, variant) => {
       const device = await adapter.device();
       const [width, columns, rows] = [96, 160, 16];
-      const { planes } = await randomMatrix(device, Q4_1, width, columns);
+      const { weights, planes } = await randomMatrix(device, Q4_1, width, columns);
       const [input, before, gain] = [
         randomFloats(rows * columns, 7),
         randomFloats(rows * width, 8),
@@ -129,6 +123,10 @@ describeAdapters("mat-vec-residual", (adapter) => {
       const all = await streamOf(device, before, width);
       await run(device, all, { ...shared, input });
       const expected = await readStream(all);
+      expect(nmse(expected.residual, linearReference({ input, weights, columns, residual: before }))).toBeLessThan(
+        MAX_NMSE,
+      );
+      expect(nmse(expected.squares, normInputReference(expected.residual, gain).squares)).toBeLessThan(MAX_NMSE);
       for (const [from, count, together] of [
         [0, 1, 1],
         [15, 1, 1],

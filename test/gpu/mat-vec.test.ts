@@ -4,18 +4,20 @@ import type { Device } from "../../src/gpu/device.ts";
 import { type BufferBinding, MAX_WORKGROUPS, prepare } from "../../src/gpu/kernel.ts";
 import { linearReference, type MatVecRows, matVec } from "../../src/kernels/mat-vec.ts";
 import { normInputReference } from "../../src/kernels/mat-vec-residual.ts";
-import { type MatVecVariant, matVecVariant, PORTABLE, PORTABLE_CPU } from "../../src/kernels/mat-vec-variant.ts";
+import { type MatVecVariant, matVecBuild } from "../../src/kernels/mat-vec-variant.ts";
 import { rmsNormReference } from "../../src/kernels/rms-norm.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
 import { Q4_1 } from "../../src/quant/q4_1.ts";
 import { Q4_K } from "../../src/quant/q4_k.ts";
 import { Q8_0 } from "../../src/quant/q8_0.ts";
+import { seedsFor } from "../../src/runtime/tuning/seeds.ts";
 import { randomFloats } from "../quant/random-weights.ts";
 import { describeAdapters } from "./adapters.ts";
 import {
   guardedOutput,
   isUntouched,
+  MAT_VEC_VARIANTS,
   MAX_NMSE,
   nmse,
   randomMatrix,
@@ -48,13 +50,12 @@ interface Run {
 
 async function run(device: Device, options: Run): Promise<void> {
   const { format, columns, rowCount, planes, output, bias, wanted, norm, together = 1 } = options;
-  const { slices, prelude, directives } = options.variant ?? matVecVariant(device.adapter);
+  const variant = options.variant ?? seedsFor(device.adapter).matVec;
   const input = await upload(device, options.input);
   const rows = wanted?.length ?? options.input.length / columns;
   const operation = await prepare(device, matVec, {
     label: "mat-vec",
-    prelude: format.prelude + prelude,
-    directives,
+    ...matVecBuild(format, variant, together),
     buffers: {
       input,
       ...planes,
@@ -75,16 +76,9 @@ async function run(device: Device, options: Run): Promise<void> {
       hasNorm: Number(norm !== undefined),
       epsilon: norm?.epsilon ?? 0,
     },
-    overrides: { SLICES: slices, ROWS: together },
   });
   runOnce(device, operation, { rows });
 }
-
-/** Beside an adapter's own. */
-const VARIANTS = [
-  ["portable", PORTABLE],
-  ["portable in one slice", PORTABLE_CPU],
-] as const;
 
 describeAdapters("mat-vec", (adapter) => {
   test.each(
@@ -99,7 +93,7 @@ describeAdapters("mat-vec", (adapter) => {
   });
 
   test.each(
-    VARIANTS.flatMap(([name, variant]) =>
+    MAT_VEC_VARIANTS.filter(([name]) => name === "8 x 1" || name === "8 x 8").flatMap(([name, variant]) =>
       [Q4_1, Q8_0, Q4_K].map((format) => [format.name, name, format, variant] as const),
     ),
   )("%s, %s: the same product", async (_format, _variant, format, variant) => {
@@ -116,17 +110,18 @@ describeAdapters("mat-vec", (adapter) => {
     }
   });
 
-  test.each([["the adapter's own", undefined], ...VARIANTS] as const)(
-    "%s: a row has the same bits alone, beside others, and four to a workgroup",
+  test.each([["the adapter's own", undefined], ...MAT_VEC_VARIANTS] as const)(
+    "%s: a row is right, and has the same bits alone, beside others, and four to a workgroup",
     async (_name, variant) => {
       const device = await adapter.device();
       const [rowCount, columns, rows] = [70, 576, 16];
-      const { planes } = await randomMatrix(device, Q4_1, rowCount, columns);
+      const { weights, planes } = await randomMatrix(device, Q4_1, rowCount, columns);
       const input = randomFloats(rows * columns, 7);
       const shared = { format: Q4_1, columns, rowCount, planes, ...(variant && { variant }) };
       const all = await guardedOutput(device, rows * rowCount);
       await run(device, { ...shared, output: all.binding, input });
       const expected = await all.read();
+      expect(nmse(expected, linearReference({ input, weights, columns }))).toBeLessThan(MAX_NMSE);
       for (const [from, count, together] of [
         [0, 1, 1],
         [7, 1, 1],

@@ -31,7 +31,7 @@ describeAdapters("numeric_fault", (adapter) => {
   ])(
     "a token whose embedding is %s, sampled on the %s, faults in prompt and answer, and the next request is as before",
     async (_, sampledOn, half) => {
-      const openHost = gpuHost(await adapter.gpu(), () => {}, { gpuSampling: sampledOn === "GPU" });
+      const openHost = gpuHost(await adapter.gpu(), { gpuSampling: sampledOn === "GPU" });
       const engine = await openEngine({
         id: "tiny",
         openModel: modelAtHand({ files: [memorySource(modelWithScale(half))] }),

@@ -5,6 +5,7 @@ import type { Device } from "../../src/gpu/device.ts";
 import type { BufferBinding, Operation } from "../../src/gpu/kernel.ts";
 import { createReadback } from "../../src/gpu/readback.ts";
 import { record } from "../../src/gpu/recorder.ts";
+import { PORTABLE } from "../../src/kernels/mat-vec-variant.ts";
 import { type QuantFormat, ROW_TILE } from "../../src/quant/format.ts";
 import { Q4_1 } from "../../src/quant/q4_1.ts";
 import { planeSizes, repackRows, rowBytes } from "../../src/quant/repack.ts";
@@ -19,6 +20,11 @@ const SENTINEL = 0x7fdeadbe; // a NaN: whoever adds to it or reads it shows
  * energy. RELIABILITY asks for 1e-6; float32 sums of these lengths stay far below even this.
  */
 export const MAX_NMSE = 1e-11;
+
+/** Of the portable variants of mat-vec, one for each way through the shaders; beside an adapter's own. */
+export const MAT_VEC_VARIANTS = ["8 x 1", "8 x 2", "8 x 8", "16 x 4", "32 x 2"].map(
+  (name) => [name, PORTABLE.find((variant) => variant.name === name)!] as const,
+);
 
 export interface TestMatrix {
   /** [rows, columns] */

@@ -2,6 +2,7 @@
 import { createMarkdownView } from "../../../demo/markdown.ts";
 import "../../../demo/style.css";
 import { createEngine, type EngineError, isEngineError, serveFromPage } from "../../../src/index.ts";
+import { indexedDbTuningStore } from "../../../src/storage/tuning-store.ts";
 import { openScriptedDemo } from "./scripted-demo.ts";
 
 /** The code of the EngineError that a call ends with, and "none" when it ends well. */
@@ -18,7 +19,16 @@ async function codeOf(call: () => Promise<unknown>): Promise<string> {
 const importOpenAI = () => import("openai");
 const importSuite = () => import("./openai-suite.ts");
 
-const page = { createEngine, createMarkdownView, codeOf, openScriptedDemo, serveFromPage, importOpenAI, importSuite };
+const page = {
+  createEngine,
+  createMarkdownView,
+  codeOf,
+  openScriptedDemo,
+  serveFromPage,
+  importOpenAI,
+  importSuite,
+  indexedDbTuningStore,
+};
 export type TestPage = typeof page;
 declare global {
   var ingle: TestPage;

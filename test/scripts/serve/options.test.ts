@@ -9,6 +9,7 @@ const DEFAULTS = {
   apiKey: undefined,
   origins: [],
   adapter: undefined,
+  tune: undefined,
   memoryBudget: undefined,
   kvCache: undefined,
 };
@@ -26,6 +27,7 @@ test.each([
   ["--host 127.0.0.5", { host: "127.0.0.5" }],
   ["--host 0.0.0.0 --api-key k", { host: "0.0.0.0", apiKey: "k" }],
   ["--cors http://localhost:3000 --cors app://x", { origins: ["http://localhost:3000", "app://x"] }],
+  ["--tune off", { tune: "off" }],
   ["--adapter lavapipe --memory-budget 1e9", { adapter: "lavapipe", memoryBudget: 1e9 }],
   ["--kv-cache q8_0", { kvCache: "q8_0" }],
 ])("%s", (line, expected) => {
@@ -57,6 +59,7 @@ test.each([
   ["--cors *", "--cors * is not an origin"],
   ["--cors https://example.org/", "--cors https://example.org/ is not an origin"],
   ["--cors example.org", "--cors example.org is not an origin"],
+  ["--tune on", "--tune on is neither auto nor off"],
   ["--memory-budget 1GiB", "--memory-budget 1GiB is not a number of bytes"],
   ["--memory-budget 0", "--memory-budget 0 is not a number of bytes"],
   ["--kv-cache q4_0", "--kv-cache q4_0 is not how keys and values can be kept: f16 or q8_0"],

@@ -1,0 +1,184 @@
+// Trials on the GPU: the ops of a class compiled in one of its variants, with the model's own weights and buffers. Before the
+// first step only, since they overwrite activations.
+import { allEnded } from "../../base/all-ended.ts";
+import type { Device } from "../../gpu/device.ts";
+import type { Dispatch } from "../../gpu/kernel.ts";
+import { createReadback } from "../../gpu/readback.ts";
+import { record } from "../../gpu/recorder.ts";
+import type { Graph, Op, Slot } from "../../model/graph.ts";
+import type { Weights } from "../../model/weights.ts";
+import { ROW_TILE } from "../../quant/format.ts";
+import { compileOp, openCompiler } from "../gpu-graph.ts";
+import type { GpuState } from "../gpu-state.ts";
+import type { Trial, TuningTask } from "./tune.ts";
+import type { Tuner } from "./tuner.ts";
+import { tuningKey } from "./tuning-key.ts";
+import { candidatesOf, classesOf, describeVariants, type KernelClass, type Variants, variantsFor } from "./variants.ts";
+
+export interface TuningSite {
+  readonly device: Device;
+  readonly weights: Weights;
+  readonly state: GpuState;
+}
+
+/** Rows of a prefill step in a trial: enough to fill a GPU, little enough for a pass to be short. */
+const PREFILL_ROWS = 64;
+/** Runs go round so many weights of a class, as in a step: one layer's alone might stay in a cache. */
+const WEIGHTS_IN_TURN = 128e6;
+
+export interface ChosenVariants {
+  readonly variants: Variants;
+  /** For the fingerprint: the variant of every class. */
+  readonly description: string;
+}
+
+/**
+ * How a model's kernels are built here: as the tuner knows or finds, else by the adapter's seeds.
+ * @param uploaded the weights are there: what has to be measured waits for them
+ * @throws EngineError `aborted`, `device_lost`, `disposed`, `out_of_memory`, `webgpu_unavailable`
+ */
+export async function chooseVariants(
+  site: TuningSite,
+  graphs: readonly Graph[],
+  tuner: Tuner | undefined,
+  uploaded: Promise<unknown>,
+  signal?: AbortSignal,
+): Promise<ChosenVariants> {
+  const { adapter } = site.device;
+  const classes = classesOf(graphs, site.weights);
+  const key = tuner && (await tuningKey(site.device, tuner.platform));
+  const taskOf = (kernels: KernelClass) => tuningTask(site, kernels);
+  const choices = tuner ? await tuner.choose({ adapter, key: key!, classes, taskOf, ready: uploaded }, signal) : {};
+  return { variants: variantsFor(adapter, choices), description: describeVariants(adapter, classes, choices) };
+}
+
+function tuningTask(site: TuningSite, kernels: KernelClass): TuningTask {
+  return {
+    name: kernels.name,
+    variants: candidatesOf(kernels.family, site.device.adapter),
+    prepare: (variant) => prepareTrial(site, kernels, variant),
+  };
+}
+
+async function prepareTrial(site: TuningSite, kernels: KernelClass, variant: string): Promise<Trial> {
+  const { device, state } = site;
+  const { graph } = kernels;
+  const variants = variantsFor(device.adapter, { [kernels.name]: variant });
+  const { compiler, free } = openCompiler({ ...site, graph, variants }, () => {});
+  try {
+    const indices = opsInTurn(kernels);
+    const operations = await allEnded(indices.map((index) => compileOp(compiler, index)));
+    const rows = kernels.family === "mat-vec" ? 1 : Math.min(PREFILL_ROWS, state.memory.maxRows.prefill);
+    const runs = operations.map((ofOp) => {
+      const dispatches = ofOp.map((operation) => operation.dispatch({ rows, longest: 0 }));
+      return dispatches.filter((dispatch) => dispatch !== undefined);
+    });
+    return trialOf(site, graph, indices, rows, runs, free);
+  } catch (error) {
+    free();
+    throw error;
+  }
+}
+
+/** The first of each kind of op, whose kernels differ, then as many more as it takes. */
+function opsInTurn({ graph, ops, opWeights }: KernelClass): readonly number[] {
+  const firsts = firstOfEachKind(graph, ops);
+  const rest = ops.filter((index) => !firsts.includes(index));
+  return [...firsts, ...rest].slice(0, Math.max(firsts.length, Math.ceil(WEIGHTS_IN_TURN / opWeights)));
+}
+
+function firstOfEachKind(graph: Graph, indices: readonly number[]): readonly number[] {
+  const firsts = new Map<string, number>();
+  for (const index of indices) {
+    const op = graph.ops[index]!;
+    const kind = op.op === "linear" && op.residual ? "residual" : op.op;
+    if (!firsts.has(kind)) firsts.set(kind, index);
+  }
+  return [...firsts.values()];
+}
+
+function trialOf(
+  { device, state }: TuningSite,
+  graph: Graph,
+  indices: readonly number[],
+  rows: number,
+  runs: readonly (readonly Dispatch[])[],
+  free: () => void,
+): Trial {
+  let next = 0;
+  return {
+    async output() {
+      const parts: Float32Array[] = [];
+      for (const index of firstOfEachKind(graph, indices)) {
+        const op = graph.ops[index]!;
+        writeInputs(device, state, graph, op, rows);
+        parts.push(await readOutputs(device, state, graph, op, rows, runs[indices.indexOf(index)]!));
+      }
+      return joined(parts);
+    },
+    async run(repeats) {
+      const recorder = record(device);
+      for (let i = 0; i < repeats; i++) recorder.replay(runs[next++ % runs.length]!);
+      recorder.submit();
+      await device.gpu.queue.onSubmittedWorkDone();
+      device.check();
+    },
+    free,
+  };
+}
+
+/** Numbers that look like activations; of the stream's norm, what belongs to a mean square of 1. */
+function writeInputs(device: Device, state: GpuState, graph: Graph, op: Op, rows: number): void {
+  device.buffers.write(state.step.step, Uint32Array.of(rows, rows, 0, 0));
+  const { widths } = graph;
+  const inputs: Slot[] = ["residual", "normed", ...("input" in op ? [op.input] : [])];
+  for (const slot of new Set(inputs))
+    device.buffers.write(state.slots[graph.stage][slot], scattered(rows * widths[slot]));
+  // Of one row: what lies behind a row's last sum has to stay zero. Prefill reads none.
+  if (widths.squares > 0)
+    device.buffers.write(
+      state.slots[graph.stage].squares,
+      new Float32Array(Math.ceil(widths.residual / ROW_TILE)).fill(ROW_TILE),
+    );
+}
+
+/** In [-1, 1), the same each time: multiples of the golden ratio, which lie evenly and follow no pattern of a matrix. */
+function scattered(length: number): Float32Array<ArrayBuffer> {
+  return Float32Array.from({ length }, (_, index) => Math.imul(index + 1, 0x9e3779b1) / 2 ** 31);
+}
+
+async function readOutputs(
+  device: Device,
+  state: GpuState,
+  graph: Graph,
+  op: Op,
+  rows: number,
+  run: readonly Dispatch[],
+): Promise<Float32Array> {
+  const output = "output" in op ? op.output : "residual";
+  // Decode's products for the residual stream leave more than that.
+  const slots: Slot[] =
+    output === "residual" && graph.stage === "decode" ? ["residual", "normed", "squares"] : [output];
+  const lengths = slots.map((slot) => rows * graph.widths[slot]);
+  const readback = await createReadback(device, Math.max(...lengths) * 4, slots.length);
+  try {
+    const recorder = record(device);
+    recorder.replay(run);
+    const reads = slots.map((slot, i) => readback.copy(recorder, state.slots[graph.stage][slot], lengths[i]! * 4));
+    recorder.submit();
+    const parts = await allEnded(reads.map((pending) => pending.read()));
+    return joined(parts.map((bytes) => new Float32Array(bytes)));
+  } finally {
+    readback.dispose();
+  }
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const values = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    values.set(part, at);
+    at += part.length;
+  }
+  return values;
+}

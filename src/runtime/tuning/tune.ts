@@ -1,0 +1,193 @@
+// The measuring: of each kernel class the seed against its candidates, checked first, then timed in turns, within a budget.
+import { isEngineError, throwIfAborted } from "../../base/errors.ts";
+import { median } from "../../base/median.ts";
+
+/** One variant of a class, ready to run. */
+export interface Trial {
+  /** Its result for an input that is the same for all variants of the class. Runs once, and so compiles what is left to compile. */
+  output(): Promise<Float32Array>;
+  /** Submits so many runs as one pass, and waits for them. */
+  run(repeats: number): Promise<void>;
+  free(): void;
+}
+
+export interface TuningTask {
+  /** The class's. */
+  readonly name: string;
+  /** Names of variants, the seed first. */
+  readonly variants: readonly string[];
+  /** @throws what makes the variant unusable here */
+  prepare(variant: string): Promise<Trial>;
+}
+
+export interface TuneOptions {
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** Time for measuring, all tasks together. */
+  readonly timingMs: number;
+  /** Time for compiling and checking, all tasks together: a driver that is slow to compile keeps more seeds. */
+  readonly preparingMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds of one run by variant, of each class that was measured. */
+  readonly onMeasured?: ((name: string, runMs: Readonly<Record<string, number>>) => void) | undefined;
+}
+
+/** A pass of this length is far above what clocks and submissions add to it, and far below what a page would feel. */
+const PASS_MS = 5;
+const ROUNDS = 3;
+/** A candidate is first timed with a fraction of the runs, so that one which is very slow cannot stall the page. */
+const PROBE_DIVISOR = 4;
+/** In units of the seed's time. */
+const PROBE_LIMIT = 4;
+/** After a round, what is so much slower than the best so far is timed no more. */
+const ROUND_LIMIT = 1.5;
+/** A candidate has to be better than the seed by more than what quiet measurements scatter by. */
+const LEAST_GAIN = 0.03;
+/**
+ * Energy of the difference from the seed's output, over that output's energy. Float32 sums in another order differ by some
+ * 1e-13, a wrong weight by more than 1e-6.
+ */
+const MAX_DIFFERENCE = 1e-9;
+
+/**
+ * The best variant of each task that was measured to the end; what the budget did not reach is absent.
+ * @throws EngineError `aborted`, `device_lost`, `disposed`, and what the seed's own preparation throws
+ */
+export async function tune(tasks: readonly TuningTask[], options: TuneOptions): Promise<Record<string, string>> {
+  const budget = createBudget(options);
+  const chosen: Record<string, string> = {};
+  for (const task of tasks) {
+    throwIfAborted(options.signal);
+    const trials = new Map<string, Trial>();
+    try {
+      const ready = await budget.preparing(() => prepareAll(task, trials));
+      const rounds = ready && (await measure(task.variants[0]!, trials, budget));
+      if (!rounds) break;
+      chosen[task.name] = fastest(task.variants[0]!, rounds);
+      const medians = [...rounds].map(([variant, runMs]) => [variant, median(runMs)] as const);
+      options.onMeasured?.(task.name, Object.fromEntries(medians));
+    } finally {
+      for (const trial of trials.values()) trial.free();
+    }
+  }
+  return chosen;
+}
+
+interface Budget {
+  /** False when nothing was left for it. */
+  preparing(work: () => Promise<void>): Promise<boolean>;
+  /** Milliseconds that work took; undefined when nothing was left for it. */
+  timing(work: () => Promise<void>): Promise<number | undefined>;
+}
+
+function createBudget({ now, timingMs, preparingMs, signal }: TuneOptions): Budget {
+  const left = { preparing: preparingMs, timing: timingMs };
+  const spend = async (kind: keyof typeof left, work: () => Promise<void>) => {
+    throwIfAborted(signal);
+    if (left[kind] <= 0) return undefined;
+    const start = now();
+    await work();
+    const spent = now() - start;
+    left[kind] -= spent;
+    return spent;
+  };
+  return {
+    preparing: async (work) => (await spend("preparing", work)) !== undefined,
+    timing: (work) => spend("timing", work),
+  };
+}
+
+/** Fills `trials` with those whose output is the seed's, the seed first. */
+async function prepareAll(task: TuningTask, trials: Map<string, Trial>): Promise<void> {
+  const [seed, ...candidates] = task.variants;
+  // All at once: browsers compile on several threads.
+  const preparing = task.variants.map((variant) => task.prepare(variant));
+  const settled = await Promise.allSettled(preparing);
+  const made = settled.map((result) => (result.status === "fulfilled" ? result.value : undefined));
+  try {
+    const expected = await (await preparing[0]!).output();
+    trials.set(seed!, made[0]!);
+    for (const [index, variant] of candidates.entries()) {
+      const result = settled[index + 1]!;
+      if (result.status === "rejected") throwIfFatal(result.reason);
+      else if (isSame(expected, await result.value.output())) trials.set(variant, result.value);
+    }
+  } finally {
+    const kept = new Set(trials.values());
+    for (const trial of made) if (trial && !kept.has(trial)) trial.free();
+  }
+}
+
+/** A variant that cannot be made is no candidate; nothing can be made on a lost device. */
+function throwIfFatal(error: unknown): void {
+  for (const code of ["device_lost", "disposed", "aborted"] as const) if (isEngineError(error, code)) throw error;
+}
+
+function isSame(expected: Float32Array, actual: Float32Array): boolean {
+  let difference = 0;
+  let energy = 0;
+  for (let i = 0; i < expected.length; i++) {
+    difference += (actual[i]! - expected[i]!) ** 2;
+    energy += expected[i]! ** 2;
+  }
+  return actual.length === expected.length && difference <= MAX_DIFFERENCE * energy; // false for NaN
+}
+
+/** Milliseconds of one run in each round by variant, of those that were worth all; undefined when the budget ran out. */
+async function measure(
+  seed: string,
+  trials: Map<string, Trial>,
+  budget: Budget,
+): Promise<Map<string, readonly number[]> | undefined> {
+  const time = async (trial: Trial, repeats: number) => {
+    const ms = await budget.timing(() => trial.run(repeats));
+    return ms === undefined ? undefined : ms / repeats;
+  };
+  const found = await repeatsFor(trials.get(seed)!, time);
+  if (!found) return undefined;
+  const { repeats, seedMs } = found;
+  const times = new Map<string, number[]>([[seed, []]]);
+  for (const [variant, trial] of trials) {
+    if (variant === seed) continue;
+    const ms = await time(trial, Math.ceil(repeats / PROBE_DIVISOR));
+    if (ms === undefined) return undefined;
+    if (ms <= PROBE_LIMIT * seedMs) times.set(variant, []);
+  }
+  for (let round = 0; round < ROUNDS; round++) {
+    // In turns, since a GPU's clock moves meanwhile.
+    for (const [variant, measured] of times) {
+      const ms = await time(trials.get(variant)!, repeats);
+      if (ms === undefined) return undefined;
+      measured.push(ms);
+    }
+    const best = Math.min(...[...times.values()].map(median));
+    for (const [variant, measured] of times)
+      if (variant !== seed && median(measured) > ROUND_LIMIT * best) times.delete(variant);
+  }
+  return times;
+}
+
+/** How many runs make a pass long enough to be measured. */
+async function repeatsFor(
+  seed: Trial,
+  time: (trial: Trial, repeats: number) => Promise<number | undefined>,
+): Promise<{ repeats: number; seedMs: number } | undefined> {
+  for (let repeats = 1; ; repeats *= 2) {
+    const seedMs = await time(seed, repeats);
+    if (seedMs === undefined) return undefined;
+    if (seedMs * repeats >= PASS_MS) return { repeats, seedMs };
+  }
+}
+
+/**
+ * By the medians. On a busy machine they say little, and a choice is kept for long: so only what was ahead of the seed in every
+ * round may replace it.
+ */
+function fastest(seed: string, rounds: ReadonlyMap<string, readonly number[]>): string {
+  const seedMs = rounds.get(seed)!;
+  const enough = (1 - LEAST_GAIN) * median(seedMs);
+  const better = [...rounds]
+    .filter(([, runMs]) => runMs.every((ms, round) => ms < seedMs[round]!) && median(runMs) < enough)
+    .sort(([, a], [, b]) => median(a) - median(b));
+  return better[0]?.[0] ?? seed;
+}

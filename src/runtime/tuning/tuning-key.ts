@@ -1,0 +1,41 @@
+// What a measured choice depends on: the same key means the same adapter, browser and kernels.
+import type { Device } from "../../gpu/device.ts";
+import { matMul } from "../../kernels/mat-mul.ts";
+import { matMulBroadcast } from "../../kernels/mat-mul-broadcast.ts";
+import { matMulVariants } from "../../kernels/mat-mul-variant.ts";
+import { matVec } from "../../kernels/mat-vec.ts";
+import { matVecGated } from "../../kernels/mat-vec-gated.ts";
+import { matVecResidual } from "../../kernels/mat-vec-residual.ts";
+import { matVecVariants } from "../../kernels/mat-vec-variant.ts";
+import { SUPPORTED_FORMATS } from "../../quant/formats.ts";
+import { digestChunk } from "../../storage/weights-identity.ts";
+
+/** @param platform what runs WebGPU, with its major version: see `browserOf` */
+export async function tuningKey(
+  {
+    adapter,
+    features,
+    maxBindingBytes,
+    gpu,
+  }: Pick<Device, "adapter" | "features" | "maxBindingBytes"> & {
+    readonly gpu: { readonly limits: Pick<GPUSupportedLimits, "maxBufferSize"> };
+  },
+  platform: string,
+): Promise<string> {
+  const kernels = [matVec, matVecGated, matVecResidual, matMul, matMulBroadcast].map(({ source }) => source);
+  const preludes = SUPPORTED_FORMATS.map(({ prelude }) => prelude);
+  const parts = {
+    adapter: Object.entries(adapter).sort(),
+    features: [...features].sort(),
+    // All other limits are WebGPU's defaults: see openDevice.
+    limits: [gpu.limits.maxBufferSize, maxBindingBytes],
+    platform,
+    kernels: [...kernels, ...preludes, matVecVariants(adapter), matMulVariants(adapter)],
+  };
+  return digestChunk(new TextEncoder().encode(JSON.stringify(parts)));
+}
+
+/** The engine of a browser and its major version, from its user agent: `Chrome/156`, `Firefox/145`, `Version/26` (Safari). */
+export function browserOf(userAgent: string): string {
+  return /(?:Chrome|Firefox|Version|Node\.js)\/\d+/.exec(userAgent)?.[0] ?? userAgent;
+}

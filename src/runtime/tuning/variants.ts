@@ -1,0 +1,100 @@
+// Which variant the kernels of a matrix take: one for all matrices of a class, so that what is measured once serves many.
+import type { AdapterFacts } from "../../gpu/device.ts";
+import { type MatMulVariant, matMulVariants } from "../../kernels/mat-mul-variant.ts";
+import { type MatVecVariant, matVecVariants } from "../../kernels/mat-vec-variant.ts";
+import type { Graph, Op } from "../../model/graph.ts";
+import type { MatrixRef } from "../../model/spec.ts";
+import type { Matrix, Weights } from "../../model/weights.ts";
+import { seedsFor } from "./seeds.ts";
+
+export type KernelFamily = "mat-vec" | "mat-mul";
+
+/** Names of variants by class; a class that is absent takes the adapter's seed. */
+export type Choices = Readonly<Record<string, string>>;
+
+export interface Variants {
+  matVec(matrix: Matrix): MatVecVariant;
+  matMul(matrix: Matrix): MatMulVariant;
+}
+
+/** A name that the adapter has no variant for is as good as none. */
+export function variantsFor(facts: AdapterFacts, choices: Choices): Variants {
+  const seeds = seedsFor(facts);
+  const [vec, mul] = [matVecVariants(facts), matMulVariants(facts)];
+  return {
+    matVec: (matrix) => vec.find(({ name }) => name === choices[classOf("mat-vec", matrix)]) ?? seeds.matVec,
+    matMul: (matrix) => mul.find(({ name }) => name === choices[classOf("mat-mul", matrix)]) ?? seeds.matMul,
+  };
+}
+
+/** Names of the variants that an adapter can run, the seed first. */
+export function candidatesOf(family: KernelFamily, facts: AdapterFacts): readonly string[] {
+  const all = family === "mat-vec" ? matVecVariants(facts) : matMulVariants(facts);
+  const seeds = seedsFor(facts);
+  const seed = family === "mat-vec" ? seeds.matVec.name : seeds.matMul.name;
+  return [seed, ...all.map(({ name }) => name).filter((name) => name !== seed)];
+}
+
+/** What one class is made of: the ops of one graph whose kernels take its variant. */
+export interface KernelClass {
+  readonly name: string;
+  readonly family: KernelFamily;
+  readonly graph: Graph;
+  /** Indices of its ops. */
+  readonly ops: readonly number[];
+  /** Weights of one op, all its matrices together. */
+  readonly opWeights: number;
+}
+
+/** All classes of a model, those of decode first, the larger matrices first: the order in which they are worth tuning. */
+export function classesOf(graphs: readonly Graph[], weights: Pick<Weights, "matrices">): readonly KernelClass[] {
+  const classes = new Map<string, KernelClass & { readonly ops: number[] }>();
+  const decodeFirst = [...graphs].sort((a, b) => a.stage.localeCompare(b.stage));
+  for (const graph of decodeFirst) {
+    graph.ops.forEach((op, index) => {
+      const refs = matricesOf(op);
+      // The head is a mat-vec in either stage, and the same one.
+      const family: KernelFamily = graph.stage === "prefill" && op.op !== "head" ? "mat-mul" : "mat-vec";
+      for (const matrix of refs.length > 0 ? weights.matrices(refs) : []) {
+        const name = classOf(family, matrix);
+        const opWeights = refs.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
+        const known = classes.get(name);
+        if (!known) classes.set(name, { name, family, graph, ops: [index], opWeights });
+        else if (known.graph === graph && known.ops.at(-1) !== index) known.ops.push(index);
+      }
+    });
+  }
+  const order = (family: KernelFamily) =>
+    [...classes.values()].filter((each) => each.family === family).sort((a, b) => b.opWeights - a.opWeights);
+  return [...order("mat-vec"), ...order("mat-mul")];
+}
+
+/** Every class with its variant, in a fixed order: for the fingerprint. */
+export function describeVariants(facts: AdapterFacts, classes: readonly KernelClass[], choices: Choices): string {
+  return classes
+    .map(({ name, family }) => {
+      const candidates = candidatesOf(family, facts);
+      const chosen = choices[name];
+      return `${name}: ${chosen !== undefined && candidates.includes(chosen) ? chosen : candidates[0]}`;
+    })
+    .sort()
+    .join("; ");
+}
+
+/** By kernel family, format and shape. */
+function classOf(family: KernelFamily, { format, rows, columns }: Matrix): string {
+  return `${family} ${format.name} ${rows} x ${columns}`;
+}
+
+function matricesOf(op: Op): readonly MatrixRef[] {
+  switch (op.op) {
+    case "linear":
+      return op.weights;
+    case "gatedLinear":
+      return [op.gate, op.up];
+    case "head":
+      return [op.weight];
+    default:
+      return [];
+  }
+}

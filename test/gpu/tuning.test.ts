@@ -1,0 +1,153 @@
+// Tuning with a model's own weights: variants give what the seed gives, choices reach the kernels and the fingerprint, and the
+// model that was tuned answers as the one that was not. The other variants are in the tables of the kernels' own tests.
+import { expect, test } from "vitest";
+import { readGguf } from "../../src/gguf/gguf.ts";
+import { specOf } from "../../src/model/architectures/index.ts";
+import { createGpuRuntime } from "../../src/runtime/gpu-runtime.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
+import type { TuningTask } from "../../src/runtime/tuning/tune.ts";
+import { createTuner, type Tuner } from "../../src/runtime/tuning/tuner.ts";
+import type { Choices, KernelClass } from "../../src/runtime/tuning/variants.ts";
+import { memorySource } from "../../src/storage/byte-source.ts";
+import { tinyModel } from "../fixtures/tiny-models.ts";
+import { describeAdapters, type TestAdapter } from "./adapters.ts";
+
+// q, k and v are a class of their own, and so are gate and up, the two that add to the residual stream, and the head.
+const MODEL = tinyModel({ format: "Q4_1", contextLength: 64, intermediateSize: 128, vocabSize: 96, seed: 5 });
+const CLASSES = [
+  "mat-vec Q4_1 256 x 64",
+  "mat-vec Q4_1 192 x 64",
+  "mat-vec Q4_1 64 x 128",
+  "mat-vec Q4_1 96 x 64",
+  "mat-vec Q4_1 64 x 64",
+  "mat-mul Q4_1 256 x 64",
+  "mat-mul Q4_1 192 x 64",
+  "mat-mul Q4_1 64 x 128",
+  "mat-mul Q4_1 64 x 64",
+];
+/** Beside the seeds; few, since SwiftShader takes half a second for a pipeline. */
+const TRIED = ["8 x 4", "32 x 2", "512 x 4", "64 x 64"];
+const IDS = [1, 5, 9, 2, 7];
+
+async function load(adapter: TestAdapter, tuner?: Tuner): Promise<Runtime> {
+  const model = await readGguf(memorySource(MODEL));
+  return createGpuRuntime({ device: await adapter.device(), model, spec: specOf(model), tuner });
+}
+
+/** Logits behind a prompt, and behind one token more. */
+async function answer(runtime: Runtime): Promise<number[]> {
+  const sequence = runtime.open();
+  const want = { logits: true, at: "last" } as const;
+  const values: number[] = [];
+  for (const [stage, ids] of [
+    ["prefill", IDS],
+    ["decode", [3]],
+  ] as const) {
+    const { rows } = await runtime.step({ stage, rows: [{ sequence, input: { ids }, want }] });
+    values.push(...rows[0]!.logits![0]!);
+  }
+  return values;
+}
+
+function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>): void {
+  expect(actual.length).toBe(expected.length);
+  for (let i = 0; i < expected.length; i++) expect(actual[i]).toBeCloseTo(expected[i]!, 3);
+}
+
+/** What it tries is the seed and TRIED. */
+function few(tuner: Tuner): Tuner {
+  const fewOf = (task: TuningTask): TuningTask => ({
+    ...task,
+    variants: task.variants.filter((variant, index) => index === 0 || TRIED.includes(variant)),
+  });
+  return {
+    platform: tuner.platform,
+    choose: (subject, signal) =>
+      tuner.choose({ ...subject, taskOf: (kernels: KernelClass) => fewOf(subject.taskOf(kernels)) }, signal),
+  };
+}
+
+function decided(choices: Choices): Tuner {
+  return { platform: "test", choose: async () => choices };
+}
+
+describeAdapters("tuning", (adapter) => {
+  test("each variant's trial gives what the seed's gives, before and after runs, and leaves nothing in memory", async () => {
+    const { buffers } = await adapter.device();
+    const trials = async (tasks: readonly TuningTask[]) => {
+      for (const task of tasks) {
+        let expected: Float32Array | undefined;
+        for (const variant of task.variants) {
+          const trial = await task.prepare(variant);
+          const output = await trial.output();
+          await trial.run(3);
+          expect(await trial.output(), `${task.name}, ${variant}: the same after runs`).toEqual(output);
+          trial.free();
+          expected ??= output;
+          expect(output.some((value) => value !== 0)).toBe(true);
+          expectClose(output, expected);
+        }
+      }
+    };
+    let held: [before: number, after: number] | undefined;
+    const trying = few({
+      platform: "test",
+      async choose({ classes, taskOf }) {
+        expect(classes.map(({ name }) => name)).toEqual(CLASSES);
+        const tasks = classes.map(taskOf);
+        await trials(tasks);
+        const before = buffers.heldBytes; // what devices keep, the arenas of parameters, is there by now
+        await trials(tasks.slice(0, 2));
+        held = [before, buffers.heldBytes];
+        return {};
+      },
+    });
+    (await load(adapter, trying)).dispose();
+    expect(held![1]).toBe(held![0]);
+  });
+
+  test("a model that was measured answers as one that was not, up to the order of sums", async () => {
+    const untuned = await load(adapter);
+    const measured: string[] = [];
+    const [timingMs, preparingMs] = [1e9, 1e9];
+    const onMeasured = (name: string) => measured.push(name);
+    const tuned = await load(
+      adapter,
+      few(createTuner({ platform: "test", adapters: "all", timingMs, preparingMs, onMeasured })),
+    );
+    expect(measured).toEqual(CLASSES);
+    expectClose(await answer(tuned), await answer(untuned));
+    untuned.dispose();
+    tuned.dispose();
+  });
+
+  test("without a word to the contrary a CPU adapter is not measured: the seeds' bits, and their fingerprint", async () => {
+    const measured: string[] = [];
+    const onMeasured = (name: string) => measured.push(name);
+    const [usual, seeds] = [await load(adapter, createTuner({ platform: "test", onMeasured })), await load(adapter)];
+    expect(measured).toEqual([]);
+    expect(usual.info.fingerprint).toEqual(seeds.info.fingerprint);
+    expect(await answer(usual)).toEqual(await answer(seeds));
+    usual.dispose();
+    seeds.dispose();
+  });
+
+  test("a choice is what the class's kernels are made of, and changes the fingerprint", async () => {
+    const choices = { "mat-vec Q4_1 192 x 64": "8 x 4", "mat-mul Q4_1 64 x 128": "64 x 64" };
+    const [seeds, chosen] = [await load(adapter), await load(adapter, decided(choices))];
+    const described = Object.entries(choices).map(([name, variant]) => `${name}: ${variant}`);
+    for (const text of described) {
+      expect(chosen.info.fingerprint["variants"]).toContain(text);
+      expect(seeds.info.fingerprint["variants"]).not.toContain(text);
+    }
+    expect(chosen.info.fingerprint["kernels"]).not.toBe(seeds.info.fingerprint["kernels"]);
+    // The same kernels in other places.
+    const swapped = await load(
+      adapter,
+      decided({ "mat-vec Q4_1 256 x 64": "8 x 4", "mat-mul Q4_1 64 x 64": "64 x 64" }),
+    );
+    expect(swapped.info.fingerprint["variants"]).not.toBe(chosen.info.fingerprint["variants"]);
+    expectClose(await answer(chosen), await answer(seeds));
+    for (const runtime of [seeds, chosen, swapped]) runtime.dispose();
+  });
+});

@@ -1,0 +1,137 @@
+// Measuring: the fastest variant that computes what the seed computes wins, within the budget, without a long pass.
+import { expect, test } from "vitest";
+import { EngineError } from "../../../src/base/errors.ts";
+import { tune } from "../../../src/runtime/tuning/tune.ts";
+import { type FakeVariant, fakeClock, fakeTask, optionsOf } from "./fake-trials.ts";
+
+const WRONG = Float32Array.of(1, -2, 3, 0.501);
+
+test.each<[string, Record<string, FakeVariant>, string]>([
+  ["the fastest wins", { seed: { runMs: 1 }, a: { runMs: 0.7 }, b: { runMs: 0.5 }, c: { runMs: 0.6 } }, "b"],
+  ["the seed stays when it is the fastest", { seed: { runMs: 1 }, a: { runMs: 1.2 }, b: { runMs: 30 } }, "seed"],
+  ["what is hardly faster is not worth other bits", { seed: { runMs: 1 }, a: { runMs: 0.98 } }, "seed"],
+  ["4 % are", { seed: { runMs: 1 }, a: { runMs: 0.96 } }, "a"],
+  ["a wrong one never wins", { seed: { runMs: 1 }, a: { runMs: 0.1, output: WRONG }, b: { runMs: 0.9 } }, "b"],
+  [
+    "nor does one that gives NaN, or too little",
+    {
+      seed: { runMs: 1 },
+      a: { runMs: 0.1, output: Float32Array.of(Number.NaN, -2, 3, 0.5) },
+      b: { runMs: 0.1, output: Float32Array.of(1, -2, 3) },
+    },
+    "seed",
+  ],
+  [
+    "sums in another order are not wrong",
+    { seed: { runMs: 1 }, a: { runMs: 0.5, output: Float32Array.of(1, -2, 3.000001, 0.5) } },
+    "a",
+  ],
+  [
+    "what does not compile is left out",
+    { seed: { runMs: 1 }, a: { runMs: 0.1, fault: new Error("no such instruction") }, b: { runMs: 0.5 } },
+    "b",
+  ],
+])("%s", async (_, variants, winner) => {
+  const clock = fakeClock();
+  const { task, counts } = fakeTask(clock, "class", variants);
+  expect(await tune([task], optionsOf(clock))).toEqual({ class: winner });
+  expect(counts.open).toBe(0);
+});
+
+test("a pass is repeated until it takes 5 ms, and none takes longer than 30 ms however slow a variant is", async () => {
+  const clock = fakeClock();
+  const { task, runs } = fakeTask(clock, "class", {
+    seed: { runMs: 0.01 },
+    slow: { runMs: 0.03 },
+    terrible: { runMs: 0.15 },
+  });
+  const measured: Record<string, number>[] = [];
+  await tune([task], { ...optionsOf(clock), onMeasured: (_, runMs) => measured.push({ ...runMs }) });
+  expect(runs.filter(({ variant }) => variant === "seed").map(({ repeats }) => repeats)).toEqual([
+    ...[1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+    ...[512, 512, 512],
+  ]);
+  // After one round it is known to be slower by more than half; the other is known from a quarter of the runs.
+  expect(runs.filter(({ variant }) => variant === "slow").map(({ repeats }) => repeats)).toEqual([128, 512]);
+  expect(runs.filter(({ variant }) => variant === "terrible").map(({ repeats }) => repeats)).toEqual([128]);
+  const passMs = { seed: 0.01, slow: 0.03, terrible: 0.15 } as Record<string, number>;
+  for (const { variant, repeats } of runs) expect(passMs[variant]! * repeats).toBeLessThan(30);
+  expect(measured).toEqual([{ seed: expect.closeTo(0.01, 9) }]);
+});
+
+/** Of the passes of a variant, the first that are no rounds being probes, some take longer than they should. */
+function disturb(
+  { task }: ReturnType<typeof fakeTask>,
+  clock: ReturnType<typeof fakeClock>,
+  disturbed: (variant: string, pass: number) => boolean,
+) {
+  return {
+    ...task,
+    async prepare(variant: string) {
+      const trial = await task.prepare(variant);
+      let pass = 0;
+      const run = async (repeats: number) => {
+        await trial.run(repeats);
+        if (disturbed(variant, ++pass)) clock.pass(4);
+      };
+      return { ...trial, run };
+    },
+  };
+}
+
+test("who fell behind the seed in one round does not replace it: a machine that is busy is no judge", async () => {
+  const clock = fakeClock();
+  const table = { seed: { runMs: 8 }, a: { runMs: 6 }, b: { runMs: 7 } };
+  const first = disturb(fakeTask(clock, "class", table), clock, (variant, pass) => variant === "a" && pass === 3);
+  expect(await tune([first], optionsOf(clock))).toEqual({ class: "b" });
+  const slow = { seed: { runMs: 8 }, a: { runMs: 8.5 } };
+  const second = disturb(fakeTask(clock, "class", slow), clock, (variant, pass) => variant === "seed" && pass < 4);
+  expect(await tune([second], optionsOf(clock))).toEqual({ class: "seed" });
+});
+
+test("when the time is over, what was not measured to the end is left to its seed", async () => {
+  const clock = fakeClock();
+  const table = { seed: { runMs: 8 }, a: { runMs: 4 }, b: { runMs: 6 } };
+  const tasks = ["first", "second", "third"].map((name) => fakeTask(clock, name, table));
+  // A class takes 8 to know the seed, 4 + 6 to know the others, and at most three rounds of 18.
+  const chosen = await tune(
+    tasks.map(({ task }) => task),
+    { ...optionsOf(clock), timingMs: 90 },
+  );
+  expect(chosen).toEqual({ first: "a" });
+  expect(clock.now()).toBeLessThan(90 + 8);
+  expect(tasks[1]!.runs.length).toBeGreaterThan(0);
+  expect(tasks[2]!.prepared).toEqual([]);
+  expect(tasks.map(({ counts }) => counts.open)).toEqual([0, 0, 0]);
+});
+
+test("compiling is no part of that time, and has its own end", async () => {
+  const clock = fakeClock();
+  const table = { seed: { runMs: 8, compileMs: 600 }, a: { runMs: 4, compileMs: 600 } };
+  const tasks = ["first", "second", "third"].map((name) => fakeTask(clock, name, table));
+  const all = tasks.map(({ task }) => task);
+  expect(await tune(all, { ...optionsOf(clock), timingMs: 150 })).toEqual({ first: "a", second: "a", third: "a" });
+  expect(await tune(all, { ...optionsOf(clock), preparingMs: 2000 })).toEqual({ first: "a", second: "a" });
+});
+
+test.each(["device_lost", "aborted"] as const)("%s ends it, and nothing stays open", async (code) => {
+  const clock = fakeClock();
+  const fault = new EngineError(code, "It is over.");
+  const { task, counts } = fakeTask(clock, "class", { seed: { runMs: 1 }, a: { runMs: 1, fault }, b: { runMs: 1 } });
+  await expect(tune([task], optionsOf(clock))).rejects.toBe(fault);
+  expect(counts.open).toBe(0);
+});
+
+test("an abort between two passes ends it", async () => {
+  const clock = fakeClock();
+  const controller = new AbortController();
+  const { task, runs, counts } = fakeTask(clock, "class", { seed: { runMs: 8 }, a: { runMs: 4 } });
+  const now = () => {
+    if (runs.length === 2) controller.abort();
+    return clock.now();
+  };
+  const { signal } = controller;
+  await expect(tune([task], { ...optionsOf(clock), now, signal })).rejects.toMatchObject({ code: "aborted" });
+  expect(runs.length).toBe(2);
+  expect(counts.open).toBe(0);
+});

@@ -1,0 +1,99 @@
+// Which variants adapters begin with, which they may choose from, and how a model's matrices fall into classes.
+import { expect, test } from "vitest";
+import { readGguf } from "../../../src/gguf/gguf.ts";
+import type { AdapterFacts } from "../../../src/gpu/device.ts";
+import { specOf } from "../../../src/model/architectures/index.ts";
+import { buildGraph } from "../../../src/model/graph.ts";
+import type { MatrixRef } from "../../../src/model/spec.ts";
+import type { Matrix } from "../../../src/model/weights.ts";
+import { formatOf } from "../../../src/quant/formats.ts";
+import { seedsFor } from "../../../src/runtime/tuning/seeds.ts";
+import { candidatesOf, classesOf, describeVariants, variantsFor } from "../../../src/runtime/tuning/variants.ts";
+import { memorySource } from "../../../src/storage/byte-source.ts";
+import { tinyModel } from "../../fixtures/tiny-models.ts";
+
+function facts(isFallback: boolean, subgroupSize: number): AdapterFacts {
+  return { vendor: "", architecture: "", device: "", description: "", isFallback, subgroupSize };
+}
+const ADAPTERS = [true, false].flatMap((isFallback) => [0, 4, 8, 32].map((size) => facts(isFallback, size)));
+
+test.each([
+  ["lavapipe", facts(true, 8), "broadcast 8", "broadcast 8"],
+  ["SwiftShader", facts(true, 4), "broadcast 4", "broadcast 4"],
+  ["a CPU without subgroups", facts(true, 0), "8 x 1", "64 x 4"],
+  ["a GPU", facts(false, 32), "8 x 8", "512 x 4"],
+  ["a GPU with subgroups of 8", facts(false, 8), "8 x 8", "512 x 4"],
+  ["a GPU that says nothing", facts(false, 0), "8 x 8", "512 x 4"],
+])("%s begins with its seeds", (_, adapter, matVec, matMul) => {
+  expect(seedsFor(adapter).matVec.name).toBe(matVec);
+  expect(seedsFor(adapter).matMul.name).toBe(matMul);
+});
+
+test("each adapter has at most 12 variants of a family, of different names, within WebGPU's default limits", () => {
+  for (const adapter of ADAPTERS) {
+    for (const family of ["mat-vec", "mat-mul"] as const) {
+      const names = candidatesOf(family, adapter);
+      expect(names.length).toBeLessThanOrEqual(12);
+      expect(new Set(names).size).toBe(names.length);
+      for (const name of names) {
+        const variants = variantsFor(adapter, { [`${family} Q4_1 8 x 32`]: name });
+        const matrix: Matrix = { format: formatOf("Q4_1")!, rows: 8, columns: 32, parts: [] };
+        if (family === "mat-vec") {
+          const { lanes, slices, name: made } = variants.matVec(matrix);
+          expect(made).toBe(name);
+          expect(lanes * slices).toBeLessThanOrEqual(256);
+          // What mat-vec-gated keeps of each slice: 64 vectors of 16 bytes.
+          expect(slices * 64 * 16).toBeLessThanOrEqual(16 * 1024);
+        } else {
+          const variant = variants.matMul(matrix);
+          expect(variant.name).toBe(name);
+          if (variant.kernel === "mat-mul") expect(4 * variant.tiles * variant.fours).toBeLessThanOrEqual(256);
+        }
+      }
+    }
+  }
+});
+
+test("a choice holds for its class alone, and a name that is unknown is none", () => {
+  const adapter = facts(false, 32);
+  const matrix = (rows: number): Matrix => ({ format: formatOf("Q8_0")!, rows, columns: 64, parts: [] });
+  const variants = variantsFor(adapter, { "mat-vec Q8_0 96 x 64": "32 x 2", "mat-mul Q8_0 96 x 64": "nothing" });
+  expect(variants.matVec(matrix(96)).name).toBe("32 x 2");
+  expect(variants.matVec(matrix(95)).name).toBe("8 x 8");
+  expect(variants.matMul(matrix(96)).name).toBe("512 x 4");
+});
+
+test("a model's classes: decode's first, larger matrices first, each with every op that takes its variant", async () => {
+  const model = await readGguf(memorySource(tinyModel({ tokenizer: true, format: "Q8_0" })));
+  const spec = specOf(model);
+  const graphs = [buildGraph(spec, "prefill"), buildGraph(spec, "decode")];
+  const stack = (refs: readonly MatrixRef[]): readonly Matrix[] => [
+    {
+      format: formatOf(refs[0]!.format)!,
+      rows: refs.reduce((sum, { rows }) => sum + rows, 0),
+      columns: refs[0]!.columns,
+      parts: [],
+    },
+  ];
+  const classes = classesOf(graphs, { matrices: stack });
+  const stages = classes.map(({ graph }) => graph.stage);
+  expect(stages).toEqual([...stages].sort());
+  for (const stage of ["decode", "prefill"]) {
+    const sizes = classes.filter(({ graph }) => graph.stage === stage).map(({ opWeights }) => opWeights);
+    expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
+  }
+  // q, k and v, the two of the residual stream, the gate with up, and the head; in prefill the head has no class of its own.
+  const opsOf = (stage: string) => classes.filter(({ graph }) => graph.stage === stage).flatMap(({ ops }) => ops);
+  expect(opsOf("decode").length).toBe(4 * spec.layers.length + 1);
+  expect(opsOf("prefill").length).toBe(4 * spec.layers.length);
+  expect(classes.every(({ name }) => /^mat-(vec|mul) Q8_0 \d+ x \d+$/.test(name))).toBe(true);
+
+  const adapter = facts(false, 32);
+  const { name } = classes[0]!;
+  const seeds = describeVariants(adapter, classes, {});
+  expect(seeds).toContain(`${name}: 8 x 8`);
+  expect(describeVariants(adapter, classes, { [name]: "32 x 2" })).toBe(
+    seeds.replace(`${name}: 8 x 8`, `${name}: 32 x 2`),
+  );
+  expect(describeVariants(adapter, classes, { [name]: "nothing", other: "8 x 1" })).toBe(seeds);
+});
