@@ -3,23 +3,21 @@
 // latest lane gives its own away and is fed again later, token for token as before; when the runtime is lost, all lanes are,
 // by the next one.
 import type { Tier } from "../api/request.ts";
-import { abortedError, EngineError, isEngineError, throwIfAborted } from "../base/errors.ts";
-import { invariant } from "../base/invariant.ts";
+import { EngineError, throwIfAborted } from "../base/errors.ts";
 import { PendingCalls } from "../base/pending.ts";
-import type { Meanwhile, RowResult, Runtime, StepBatch } from "../runtime/runtime.ts";
+import type { Meanwhile, Runtime } from "../runtime/runtime.ts";
 import { createSampler } from "../sampling/sampler.ts";
+import { createDeskSteps } from "./desk-steps.ts";
 import { forget, inTurn, type NextRow, type Track } from "./lane.ts";
 import { type LaneRequest, type Lanes, type LanesKeeper, openLanes, openSequence } from "./lanes.ts";
-import { makeRoom, resumeOne } from "./memory-pressure.ts";
-import { decodeRowsOf, decodingBeside, nextRows, readyTracks, rowOf, withoutDrafts } from "./next-rows.ts";
+import { resumeOne } from "./memory-pressure.ts";
+import { decodeRowsOf, decodingBeside, nextRows, readyTracks } from "./next-rows.ts";
 import { createRuntimeSlot } from "./runtime-slot.ts";
 import { type Stall, watchStall } from "./stall.ts";
 import { createTurnstile } from "./turnstile.ts";
 
 /** A lane that loses more runtimes than this while it waits for one token may be what breaks them. */
 const MAX_LOSSES = 2;
-/** Of the latest decode step in what is taken for usual. */
-const LATEST_WEIGHT = 0.25;
 
 export interface Desk {
   /** No lane is open. */
@@ -64,16 +62,16 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
   const waits = new PendingCalls();
   const tracks = new Set<Track>();
   let stopped: { readonly error: unknown } | undefined;
-  let lastStage: StepBatch["stage"] = "decode";
-  let decodeMs = 0;
   let askForRuntime = () => {};
   /** Set while a lane waits for a runtime. */
   let endWatch: (() => void) | undefined;
 
+  const newTicket = () => tickets++;
+  const steps = createDeskSteps(slot, tracks, newTicket, onStall);
   const keeper: LanesKeeper = {
     info,
     sampler: createSampler(info.vocabSize),
-    newTicket: () => tickets++,
+    newTicket,
     stopped: () => stopped,
     untilStopped: (promise) => waits.track(promise),
     call: (work) => slot.call(work),
@@ -110,7 +108,7 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
   /** The rows of the next step, each of a lane that has a sequence. */
   async function openRows(): Promise<readonly NextRow[]> {
     for (;;) {
-      const rows = nextRows(readyTracks(tracks), lastStage, maxRows.decode);
+      const rows = nextRows(readyTracks(tracks), steps.lastStage, maxRows.decode);
       const homeless = rows.find(({ track }) => track.home?.runtime !== slot.current)?.track;
       if (!homeless) return rows;
       await reopen(homeless);
@@ -128,82 +126,6 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
       );
     } catch (error) {
       track.waiting?.reject(error);
-    }
-  }
-
-  /** Undefined when the runtime was lost. */
-  async function compute(rows: readonly NextRow[], between?: Meanwhile): Promise<readonly RowResult[] | undefined> {
-    const stage = rows[0]!.stage;
-    const start = performance.now();
-    const calledOff = watchStall(stage, onStall);
-    try {
-      // A lane's abort ends only a step that is for it alone.
-      const signal = rows.length === 1 ? rows[0]!.track.signal : undefined;
-      const result = await slot.call((runtime) => runtime.step({ stage, rows: rows.map(rowOf) }, signal, between));
-      if (stage === "decode") decodeMs += (performance.now() - start - decodeMs) * (decodeMs === 0 ? 1 : LATEST_WEIGHT);
-      return result?.rows;
-    } finally {
-      lastStage = stage;
-      calledOff();
-    }
-  }
-
-  /** A step; what comes back is to be tried again, without the lane that gave its memory for it. */
-  async function attempt(rows: readonly NextRow[], between?: Meanwhile): Promise<readonly NextRow[]> {
-    const runtime = slot.current;
-    try {
-      const results = await compute(rows, between);
-      // After a loss the lanes go on waiting, for the next runtime's step.
-      if (!results || slot.current !== runtime) return [];
-      rows.forEach((row, index) => {
-        settle(row, results[index]!);
-      });
-      return [];
-    } catch (error) {
-      const short = isEngineError(error, "out_of_memory");
-      const fewer = short && withoutDrafts(rows); // nobody gives memory away for a guess
-      if (fewer) return fewer;
-      const yielded = short ? await yieldFor(rows) : undefined;
-      if (slot.current !== runtime) return [];
-      // It may be resumed already, but what it was to be fed has changed.
-      if (yielded) return rows.filter(({ track }) => track !== yielded);
-      for (const { track } of rows) track.waiting?.reject(error);
-      return [];
-    }
-  }
-
-  /** Who gave memory away; nobody where none is left to give, or the runtime no longer works. */
-  function yieldFor(rows: readonly NextRow[]): Promise<Track | undefined> {
-    return slot.call((runtime) => makeRoom(tracks, rows, runtime)).catch(() => undefined);
-  }
-
-  function settle({ track, ids, last, draft }: NextRow, result: RowResult): void {
-    const { logits = [], tokens, fault } = result;
-    const from = track.held;
-    track.held += ids.length + draft.length;
-    const { waiting, signal, onLogits } = track;
-    if (!waiting) return; // the desk was stopped
-    if (signal.aborted) {
-      waiting.reject(abortedError(signal));
-      return;
-    }
-    if (from < track.prompt.length) onLogits?.(logits, from);
-    waiting.ticket = tickets++;
-    if (!last) return;
-    track.onLogits = undefined; // a prompt that is fed again has been seen
-    track.losses = 0;
-    invariant(tokens || fault || logits.length > draft.length, "the runtime gave less than a row wanted");
-    waiting.resolve(result);
-  }
-
-  async function carryOut(rows: readonly NextRow[], between?: Meanwhile): Promise<void> {
-    const stepping = rows.map(({ track }) => track);
-    for (const track of stepping) track.stepping = true;
-    for (let left = rows; left.length > 0; ) left = await attempt(left, between);
-    for (const track of stepping) {
-      track.stepping = false;
-      // An abort was left to the end of the step, which a lane that gave way, or lost its runtime, has not seen.
-      if (track.signal.aborted) track.interrupt?.();
     }
   }
 
@@ -234,14 +156,14 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
     },
     nextDecode: (tier) => nextOf(decodingBeside(readyTracks(tracks), tier)),
     get decodeMs() {
-      return decodeMs;
+      return steps.decodeMs;
     },
     async step(meanwhile) {
       const rows = await openRows();
       const [first] = rows;
-      await carryOut(rows, first?.stage === "prefill" ? meanwhile(first.track.tier) : undefined);
+      await steps.carryOut(rows, first?.stage === "prefill" ? meanwhile(first.track.tier) : undefined);
     },
-    decode: (tier) => carryOut(decodeRowsOf(decodingBeside(readyTracks(tracks), tier), maxRows.decode)),
+    decode: (tier) => steps.carryOut(decodeRowsOf(decodingBeside(readyTracks(tracks), tier), maxRows.decode)),
     suspend(ask) {
       askForRuntime = ask;
       slot.empty();
