@@ -24,12 +24,12 @@ describeAdapters("determinism", (adapter) => {
       prompts,
       seeds: SEEDS,
       tokens: 6,
-      oneIn: 8,
+      oneIn: 12,
     });
     expect(distinctAnswers).toBe(prompts.length * SEEDS.length);
     for (const { combination, guessed, ...found } of rows) {
       const name = describeCombination(combination);
-      expect(found, name).toEqual({ answers: 6, ids: 0, logprobBits: 0, wrongCache: 0 });
+      expect(found, name).toEqual({ answers: 4, ids: 0, logprobBits: 0, wrongCache: 0 });
       expect(guessed > 0, name).toBe(combination.speculation === "on");
     }
     expect(rows.length).toBe(32);
