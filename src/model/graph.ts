@@ -127,7 +127,7 @@ export function buildGraph(spec: ModelSpec, stage: Stage): Graph {
     qkv: (headCount + 2 * kvHeadCount) * headDim,
     queries: headCount * headDim,
     attended: headCount * headDim,
-    gateUp: ops.some((op) => op.op === "gatedActivation") ? 2 * spec.intermediateSize : 0,
+    gateUp: 2 * spec.intermediateSize,
     gated: spec.intermediateSize,
     logits: spec.vocabSize,
   };

@@ -106,9 +106,8 @@ export async function gatedLinearOperations(compiler: Compiler, op: GatedLinearO
     return [await operation];
   }
   const width = op.gate.rows;
-  const wide = { ...compiler, graph: { ...compiler.graph, widths: { ...compiler.graph.widths, gateUp: 2 * width } } };
   return [
-    ...(await matVecOperations(wide, {
+    ...(await matVecOperations(compiler, {
       op: "linear",
       weights: refs,
       ...(op.norm && { norm: op.norm }),

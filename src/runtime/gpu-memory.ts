@@ -129,13 +129,15 @@ export function planMemory(device: Device, spec: ModelSpec, request: MemoryReque
 
 /** A plan with half the pages, for a device that has no room for all; undefined when `plan` has the fewest that there may be. */
 export function shrinkMemory(device: Device, spec: ModelSpec, plan: MemoryPlan): MemoryPlan | undefined {
-  const { kv, maxRows, maxSequences, contextLength, bytes } = plan;
+  const { kv, maxRows, maxSequences, contextLength, gpuSampling, bytes } = plan;
   const pages = Math.max(Math.floor(kv.pageCount / 2), kv.leastPages);
   if (pages >= kv.pageCount) return undefined;
   return planMemory(device, spec, {
     contextLength: Math.min(contextLength, pages * PAGE_LENGTH),
     prefillRows: maxRows.prefill,
     maxSequences,
+    kvCache: kv.format.name,
+    gpuSampling,
     availableBytes: bytes - (kv.pageCount - pages) * kv.pageBytes,
   });
 }

@@ -91,11 +91,16 @@ describeAdapters("GPU runtime's costs", (adapter) => {
       await runtime.step({ stage: "decode", rows: asked });
       return difference(device.counters, before);
     };
-    const plain = await steps(rows.map((row) => ({ ...row, want: "none" })));
-    const head = (await steps(rows.map((row) => ({ ...row, want: LAST })))).dispatches - plain.dispatches;
+    const none = rows.map((row): Row => ({ ...row, want: "none" }));
+    const last = rows.map((row): Row => ({ ...row, want: LAST }));
+    const made = ({ pipelines, bindGroups }: Awaited<ReturnType<typeof steps>>) => pipelines + bindGroups;
+    // What is for several rows is made beside the first steps that have them.
+    for (let quiet = 0; quiet < 3; quiet = made(await steps(last)) === 0 ? quiet + 1 : 0)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    const plain = await steps(none);
+    const head = (await steps(last)).dispatches - plain.dispatches;
     expect(await steps(rows)).toEqual({
       ...plain,
-      pipelines: 0,
       dispatches: plain.dispatches + head + 3,
       readBytes: 3 * 256,
     });
