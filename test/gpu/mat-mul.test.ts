@@ -145,7 +145,6 @@ function suite(variant: Variant, adapter: TestAdapter): void {
       variant === "portable"
         ? ([
             [16, 1],
-            [1, 16],
             [2, 8],
           ] as const)
         : [];
