@@ -89,6 +89,7 @@ describeAdapters("device", ({ open, gpu, name }) => {
       expect(device.counters).toEqual({
         ...before,
         passes: before.passes + round,
+        readBytes: before.readBytes + round * result.byteLength,
         submits: before.submits + round,
         dispatches: before.dispatches + round,
       });
