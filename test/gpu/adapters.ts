@@ -24,6 +24,16 @@ export function describeAdapters(title: string, suite: (adapter: TestAdapter) =>
   }
 }
 
+/**
+ * Runs `suite` on the first adapter that is there: for what lies above the kernels and takes minutes on the slowest. Chromium's
+ * tests run it there.
+ */
+export function describeFirstAdapter(title: string, suite: (adapter: TestAdapter) => void): void {
+  const first = listCpuDrivers().find(({ manifest }) => manifest !== undefined);
+  if (first) describe(`${title} on ${first.name}`, () => suite(testAdapter(first.name)));
+  else describe.skip(`${title} (no adapter)`, () => suite(testAdapter("none")));
+}
+
 const opened = new Map<string, Promise<GPU>>();
 
 function testAdapter(name: string): TestAdapter {

@@ -7,7 +7,7 @@ import { modelAtHand } from "../../src/engine/model-opener.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { describeCombination, runMatrix } from "../endurance/determinism.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
-import { describeAdapters } from "./adapters.ts";
+import { describeFirstAdapter } from "./adapters.ts";
 
 const MODEL = tinyModel({ tokenizer: true, format: "Q4_0", contextLength: 512, seed: 7 });
 const OPEN = modelAtHand({ files: [memorySource(MODEL)] });
@@ -15,7 +15,7 @@ const SEEDS = [1, 2, -3, "9223372036854775807"];
 /** Short, around a segment's and a page's length, and over several. */
 const LENGTHS = [1, 2, 7, 20, 40, 45, 46, 64, 110, 180, 230, 300];
 
-describeAdapters("determinism", (adapter) => {
+describeFirstAdapter("determinism", (adapter) => {
   test("12 prompts x 4 seeds, streamed or not, cold or warm, in segments of 64 or 256, alone or with 3 others, guessed ahead or not: no bit differs", async () => {
     const prompts = LENGTHS.map((length, index) => "abcdefghijkl"[index]!.repeat(length));
     const { rows, distinctAnswers } = await runMatrix({

@@ -10,7 +10,7 @@ import type { Device } from "../../src/gpu/device.ts";
 import type { StepBatch } from "../../src/runtime/runtime.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
-import { describeAdapters, type TestAdapter } from "./adapters.ts";
+import { describeFirstAdapter, type TestAdapter } from "./adapters.ts";
 
 const MODEL = tinyModel({ tokenizer: true, format: "Q4_0", contextLength: 512, seed: 7 });
 const OPEN = modelAtHand({ files: [memorySource(MODEL)] });
@@ -90,7 +90,7 @@ function once(lose: () => void, happens: (batch: StepBatch) => boolean) {
 
 const wantsLogits = ({ rows }: StepBatch) => rows.some(({ want }) => want !== "none");
 
-describeAdapters("a lost device", (adapter) => {
+describeFirstAdapter("a lost device", (adapter) => {
   let opening: ReturnType<typeof open> | undefined;
   /** One for all: on SwiftShader a loading takes seconds. */
   const shared = () => {

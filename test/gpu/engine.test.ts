@@ -8,7 +8,7 @@ import type { SessionOptions } from "../../src/engine/session.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
-import { describeAdapters, type TestAdapter } from "./adapters.ts";
+import { describeFirstAdapter, type TestAdapter } from "./adapters.ts";
 
 const MODEL = tinyModel({ tokenizer: true, format: "Q8_0", contextLength: 256, seed: 3 });
 const BASE = { model: "tiny", messages: [{ role: "user" as const, content: "Hi" }], temperature: 0 };
@@ -24,7 +24,7 @@ async function open(
   return { engine, devices };
 }
 
-describeAdapters("engine", (adapter) => {
+describeFirstAdapter("engine", (adapter) => {
   test("an answer is the same to the last bit of its logprobs wherever it is sampled, and on the GPU no logits are read", async () => {
     const [onCpu, onGpu] = [await open(adapter, { gpuSampling: false }), await open(adapter, { gpuSampling: true })];
     const answer = async ({ engine }: Awaited<ReturnType<typeof open>>, settings: object) => {

@@ -7,7 +7,7 @@ import { createGpuRuntime } from "../../src/runtime/gpu-runtime.ts";
 import type { Runtime, SequenceId } from "../../src/runtime/runtime.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
-import { describeAdapters } from "./adapters.ts";
+import { describeFirstAdapter } from "./adapters.ts";
 
 const MODEL = tinyModel({ layerCount: 1 });
 const LONG = Array.from({ length: 100 }, (_, index) => index % 60); // with all logits wanted, more than are read at once
@@ -31,7 +31,7 @@ function prefill(runtime: Runtime, sequence: SequenceId, ids: readonly number[])
   });
 }
 
-describeAdapters("GPU runtime", (adapter) => {
+describeFirstAdapter("GPU runtime", (adapter) => {
   test("disposed while steps run and wait, it ends each with disposed, and its device serves another", async () => {
     const device = await adapter.device();
     const held = device.buffers.heldBytes;

@@ -6,7 +6,7 @@ import { gpuHost } from "../../src/engine/gpu-host.ts";
 import { modelAtHand } from "../../src/engine/model-opener.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
-import { describeAdapters, type TestAdapter } from "./adapters.ts";
+import { describeFirstAdapter, type TestAdapter } from "./adapters.ts";
 
 const MODEL = tinyModel({ tokenizer: true, format: "Q4_0", contextLength: 256, seed: 7 });
 const TOKENS = 90; // over more than one page
@@ -34,7 +34,7 @@ async function open(adapter: TestAdapter, speculate: "off" | "lookup") {
   return openEngine({ id: "tiny", openModel, openHost: gpuHost(gpu), speculate });
 }
 
-describeAdapters("speculation", (adapter) => {
+describeFirstAdapter("speculation", (adapter) => {
   test("greedy, sampled, with choices or penalties: a prediction and a lookup change no id and no bit", async () => {
     const [off, lookup] = [await open(adapter, "off"), await open(adapter, "lookup")];
     for (const [name, how] of Object.entries(CASES)) {
