@@ -1,6 +1,7 @@
 // `npm run bench`: load, prefill, decode and requests on every adapter in Node and in Chromium, beside wllama and llama.cpp on
-// the same file, interleaved; medians. Prints Markdown, or JSON with --json. `--quick` is one short round, `--only TEXT` picks by
-// name, `--page` serves a page that measures whichever browser opens it, `--depths 1000` says how deep to decode (4,000 tokens take long to come to on a CPU adapter).
+// the same file, interleaved; medians. Prints Markdown, or JSON with --json. `--quick` is one short round, `--only TEXT,TEXT`
+// picks by name, `--page` serves a page that measures whichever browser opens it, `--depths 1000` says how deep to decode (4,000
+// tokens take long to come to on a CPU adapter).
 import { cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -65,7 +66,7 @@ export async function main(args: string[]): Promise<void> {
       contenders.push(await attempt("llama.cpp", () => llamaCpp(threads)));
     const chosen = contenders
       .filter((each) => each !== undefined)
-      .filter(({ name }) => name.includes(values.only ?? ""));
+      .filter(({ name }) => (values.only ?? "").split(",").some((part) => name.includes(part)));
 
     const rounds = Number(values.rounds ?? (values.quick ? 1 : ROUNDS));
     const depths = values.depths?.split(",").filter((depth) => depth !== "");
