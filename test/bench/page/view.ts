@@ -1,34 +1,38 @@
 // Draws what the bench measures: a row a figure, its median so far, and a bar beside the others of its unit.
 import { type LoadFigures, medianFigures, type RoundFigures, type RoundPlan } from "../contender.ts";
 
-const PLAN: RoundPlan = { prefill: [32, 512], decode: 32, depths: [1000], streams: 4, turn: 1000 };
-const ROUNDS = 5;
+const PLANS: Readonly<Record<string, RoundPlan & { readonly rounds: number }>> = {
+  full: { prefill: [32, 512], decode: 32, depths: [1000], streams: 4, turn: 1000, rounds: 5 },
+  quick: { prefill: [32], decode: 8, depths: [], streams: 2, turn: 100, rounds: 1 },
+};
 
 export interface Measured {
   openIngle(plan: RoundPlan): Promise<LoadFigures>;
   ingleRound(plan: RoundPlan): Promise<RoundFigures>;
 }
 
-/** Has the page's button measure. */
+/** Has the page's buttons measure. A page measures once: its model is loaded for one plan. */
 export function drawBench({ openIngle, ingleRound }: Measured): void {
-  const button = document.querySelector("button")!;
+  const buttons = [...document.querySelectorAll("button")];
   const output = document.querySelector("output")!;
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    try {
-      output.value = "Loading the model";
-      const load = await openIngle(PLAN);
-      const rounds: RoundFigures[] = [];
-      while (rounds.length < ROUNDS) {
-        output.value = `Round ${rounds.length + 1} of ${ROUNDS}`;
-        rounds.push(await ingleRound(PLAN));
-        draw(load, rounds);
-      }
-      output.value = `Medians of ${ROUNDS} rounds`;
-    } catch (error) {
-      output.value = error instanceof Error ? error.message : String(error);
+  async function measure({ rounds: count, ...plan }: RoundPlan & { readonly rounds: number }): Promise<void> {
+    output.value = "Loading the model";
+    const load = await openIngle(plan);
+    const rounds: RoundFigures[] = [];
+    while (rounds.length < count) {
+      output.value = `Round ${rounds.length + 1} of ${count}`;
+      rounds.push(await ingleRound(plan));
+      draw(load, rounds);
     }
-  });
+    output.value = count === 1 ? "One round" : `Medians of ${count} rounds`;
+  }
+  for (const button of buttons)
+    button.addEventListener("click", () => {
+      for (const each of buttons) each.disabled = true;
+      measure(PLANS[button.dataset["plan"]!]!).catch((error: unknown) => {
+        output.value = error instanceof Error ? error.message : String(error);
+      });
+    });
 }
 
 function draw({ adapter, features, loadMs }: LoadFigures, rounds: readonly RoundFigures[]): void {
