@@ -156,9 +156,10 @@ function assemble(
       for (const { sequence } of batch.rows) invariant(!paused.has(sequence), `sequence ${sequence} is in a step`);
       const plan = planStep(batch, kv, info, signal, parts.sampling && { entries: step.entries });
       const wait = async () => {
+        if (!meanwhile) return; // whoever has asked for the next step gets it after this one
         for (const { sequence } of batch.rows) paused.add(sequence);
         leave();
-        await meanwhile?.run();
+        await meanwhile.run();
         leave = await turns.enter();
         for (const { sequence } of batch.rows) paused.delete(sequence);
       };

@@ -92,4 +92,22 @@ describeFirstAdapter("GPU runtime", (adapter) => {
     expect(again.rows[0]!.logits).toEqual(expected);
     runtime.dispose();
   });
+
+  test("a step that follows a prefill in many submissions, unawaited, takes effect after it", async () => {
+    const own = await adapter.open();
+    // What is no CPU gets a prefill in short submissions, whether or not somebody waits.
+    const device: Device = Object.create(own, { adapter: { value: { ...own.adapter, isFallback: false } } });
+    const runtime = await load(device);
+    const decode = (sequence: SequenceId) =>
+      runtime.step({ stage: "decode", rows: [{ sequence, input: { ids: [7] }, want: { logits: true, at: "last" } }] });
+    const [awaited, unawaited] = [runtime.open(), runtime.open()];
+    const before = device.counters.submits;
+    const results = [prefill(runtime, unawaited, LONG), decode(unawaited)];
+    await Promise.all(results);
+    expect(device.counters.submits - before).toBeGreaterThan(4);
+    const expected = [await prefill(runtime, awaited, LONG), await decode(awaited)];
+    expect((await Promise.all(results)).map(({ rows }) => rows)).toEqual(expected.map(({ rows }) => rows));
+    runtime.dispose();
+    own.dispose();
+  });
 });
