@@ -5,6 +5,7 @@ import type { Device } from "../../src/gpu/device.ts";
 import { specOf } from "../../src/model/architectures/index.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu-runtime.ts";
 import type { Runtime, SequenceId } from "../../src/runtime/runtime.ts";
+import type { Tuner } from "../../src/runtime/tuning/tuner.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
 import { describeFirstAdapter } from "./adapters.ts";
@@ -12,7 +13,7 @@ import { describeFirstAdapter } from "./adapters.ts";
 const MODEL = tinyModel({ layerCount: 1 });
 const LONG = Array.from({ length: 100 }, (_, index) => index % 60); // with all logits wanted, more than are read at once
 
-async function load(device: Device): Promise<Runtime> {
+async function load(device: Device, tuner?: Tuner): Promise<Runtime> {
   const model = await readModel({ files: [memorySource(MODEL)] });
   return createGpuRuntime({
     device,
@@ -21,6 +22,7 @@ async function load(device: Device): Promise<Runtime> {
     contextLength: 256,
     maxSequences: 4,
     prefillRows: 128,
+    tuner,
   });
 }
 
@@ -97,7 +99,12 @@ describeFirstAdapter("GPU runtime", (adapter) => {
     const own = await adapter.open();
     // What is no CPU gets a prefill in short submissions, whether or not somebody waits.
     const device: Device = Object.create(own, { adapter: { value: { ...own.adapter, isFallback: false } } });
-    const runtime = await load(device);
+    // With a CPU's kernels all the same: those for GPUs take it a minute to compile.
+    const kernels = `broadcast ${own.adapter.subgroupSize}`;
+    const runtime = await load(device, {
+      platform: "test",
+      choose: async ({ classes }) => Object.fromEntries(classes.map(({ name }) => [name, kernels])),
+    });
     const decode = (sequence: SequenceId) =>
       runtime.step({ stage: "decode", rows: [{ sequence, input: { ids: [7] }, want: { logits: true, at: "last" } }] });
     const [awaited, unawaited] = [runtime.open(), runtime.open()];
