@@ -1,5 +1,6 @@
 // How a desk's steps are carried out: computed, tried again where memory is short, and handed out to the lanes that wait.
 import { abortedError, isEngineError } from "../base/errors.ts";
+import { createEstimate } from "../base/estimate.ts";
 import { invariant } from "../base/invariant.ts";
 import type { Meanwhile, RowResult, StepBatch } from "../runtime/runtime.ts";
 import type { NextRow, Track } from "./lane.ts";
@@ -31,7 +32,7 @@ export function createDeskSteps(
   onStall: (stall: Stall) => void,
 ): DeskSteps {
   let lastStage: StepBatch["stage"] = "decode";
-  let decodeMs = 0;
+  const decodeMs = createEstimate(LATEST_WEIGHT);
 
   /** Undefined when the runtime was lost. */
   async function compute(rows: readonly NextRow[], between?: Meanwhile): Promise<readonly RowResult[] | undefined> {
@@ -42,7 +43,7 @@ export function createDeskSteps(
       // A lane's abort ends only a step that is for it alone.
       const signal = rows.length === 1 ? rows[0]!.track.signal : undefined;
       const result = await slot.call((runtime) => runtime.step({ stage, rows: rows.map(rowOf) }, signal, between));
-      if (stage === "decode") decodeMs += (performance.now() - start - decodeMs) * (decodeMs === 0 ? 1 : LATEST_WEIGHT);
+      if (stage === "decode") decodeMs.saw(performance.now() - start);
       return result?.rows;
     } finally {
       lastStage = stage;
@@ -103,7 +104,7 @@ export function createDeskSteps(
       return lastStage;
     },
     get decodeMs() {
-      return decodeMs;
+      return decodeMs.value ?? 0;
     },
     async carryOut(rows, between) {
       const stepping = rows.map(({ track }) => track);

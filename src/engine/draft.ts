@@ -35,15 +35,15 @@ export function createDrafter({ prompt, prediction, lookup, endIds }: DrafterOpt
   const predicted = prediction && followPrediction(prediction);
   const repeated = lookup ? createLookup(prompt) : undefined;
   const sources: Source[] = [
-    ...(predicted ? [{ ...predicted, pace: createPace(FIRST_LENGTH.prediction) }] : []),
-    ...(repeated ? [{ ...repeated, pace: createPace(FIRST_LENGTH.lookup) }] : []),
+    ...(predicted ? [{ ...predicted, length: createDraftLength(FIRST_LENGTH.prediction) }] : []),
+    ...(repeated ? [{ ...repeated, length: createDraftLength(FIRST_LENGTH.lookup) }] : []),
   ];
   let last: Source | undefined;
 
   return {
     draft(answer, room) {
       for (last of sources) {
-        const guess = last.guess(answer, Math.min(room, last.pace.next()));
+        const guess = last.guess(answer, Math.min(room, last.length.next()));
         const end = guess.findIndex((id) => endIds.has(id));
         const draft = end < 0 ? guess : guess.slice(0, end);
         if (draft.length > 0) return draft;
@@ -53,7 +53,7 @@ export function createDrafter({ prompt, prediction, lookup, endIds }: DrafterOpt
     verified(computed, right) {
       if (computed === 0 || !last) return;
       last.computed?.(computed);
-      last.pace.saw(computed, right);
+      last.length.saw(computed, right);
     },
     counts: (answer) => predicted?.counts(answer) ?? { accepted: 0, rejected: 0 },
   };
@@ -62,11 +62,11 @@ export function createDrafter({ prompt, prediction, lookup, endIds }: DrafterOpt
 interface Source {
   guess(answer: readonly number[], room: number): readonly number[];
   computed?(count: number): void;
-  readonly pace: Pace;
+  readonly length: DraftLength;
 }
 
 /** How long drafts are, by what has become of those before: a step takes longer the more tokens it computes. */
-interface Pace {
+interface DraftLength {
   /** Most tokens of the next draft. To be asked once a step. */
   next(): number;
   saw(computed: number, right: number): void;
@@ -81,7 +81,7 @@ const FIRST_REST = 8;
 const LONGEST_REST = 128;
 
 /** Grows while all is right, follows what was right, and halves when nothing was, down to a rest that doubles. */
-function createPace(first: number): Pace {
+function createDraftLength(first: number): DraftLength {
   let length = first;
   let rest = 0;
   let nextRest = FIRST_REST;

@@ -1,5 +1,6 @@
 // How much of a prefill goes into one submission: what takes about as long as others are to wait for the GPU, by the time that
 // earlier submissions took.
+import { createEstimate } from "../base/estimate.ts";
 
 /**
  * A submission holds up whatever else the GPU has to do, the page's own drawing with it (PERFORMANCE.md §4.2): about one and a
@@ -18,15 +19,14 @@ export interface Pace {
 }
 
 export function createPace(): Pace {
-  let msEach: number | undefined;
+  const msEach = createEstimate(WEIGHT);
   return {
     dispatchesFor(ms, dispatchCount) {
-      const count = msEach === undefined ? dispatchCount * FIRST_SHARE : ms / msEach;
+      const count = msEach.value === undefined ? dispatchCount * FIRST_SHARE : ms / msEach.value;
       return Math.max(1, Math.min(dispatchCount, Math.round(count)));
     },
     took(dispatchCount, ms) {
-      const measured = Math.max(ms, Number.MIN_VALUE) / dispatchCount;
-      msEach = msEach === undefined ? measured : msEach + (measured - msEach) * WEIGHT;
+      msEach.saw(Math.max(ms, Number.MIN_VALUE) / dispatchCount);
     },
   };
 }
