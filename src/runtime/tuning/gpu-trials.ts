@@ -46,9 +46,13 @@ export async function chooseVariants(
 ): Promise<ChosenVariants> {
   const { adapter } = site.device;
   const classes = classesOf(graphs, site.weights);
-  const key = tuner && (await tuningKey(site.device, tuner.platform));
   const taskOf = (kernels: KernelClass) => tuningTask(site, kernels);
-  const choices = tuner ? await tuner.choose({ adapter, key: key!, classes, taskOf, ready: uploaded }, signal) : {};
+  const choices = tuner
+    ? await tuner.choose(
+        { adapter, key: () => tuningKey(site.device, tuner.platform), classes, taskOf, ready: uploaded },
+        signal,
+      )
+    : {};
   return { variants: variantsFor(adapter, choices), description: describeVariants(adapter, classes, choices) };
 }
 

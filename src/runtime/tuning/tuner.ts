@@ -21,8 +21,8 @@ export interface TunerOptions {
 
 export interface TuningSubject {
   readonly adapter: AdapterFacts;
-  /** See tuningKey. */
-  readonly key: string;
+  /** See tuningKey; asked for where something may be measured. */
+  readonly key: () => Promise<string>;
   readonly classes: readonly KernelClass[];
   readonly taskOf: (kernels: KernelClass) => TuningTask;
   /** Before it settles nothing is measured. */
@@ -57,11 +57,12 @@ export function createTuner(options: TunerOptions): Tuner {
   let tail: Promise<unknown> = Promise.resolve();
 
   async function choose(
-    { adapter, key, classes, taskOf, ready }: TuningSubject,
+    { adapter, classes, taskOf, ready, ...subject }: TuningSubject,
     signal?: AbortSignal,
   ): Promise<Choices> {
     throwIfAborted(signal);
     if (adapter.isFallback && adapters === "gpus") return {};
+    const key = await subject.key();
     const pins = pinned.get(key) ?? {};
     const open = classes.filter(({ name }) => !(name in pins));
     if (open.length === 0) return pins;

@@ -40,7 +40,7 @@ function bench(options: Partial<TunerOptions> = {}) {
     const classes = names.map((name) => ({ name, family: "mat-vec" }) as KernelClass);
     const table = { [SEED]: { runMs: 8 }, [FAST]: { runMs: 4 }, [OTHER]: { runMs: 6 } };
     const taskOf = ({ name }: KernelClass) => fakeTask(clock, name, table).task;
-    return tuner.choose({ adapter, key, classes, taskOf, ready: Promise.resolve() });
+    return tuner.choose({ adapter, key: async () => key, classes, taskOf, ready: Promise.resolve() });
   };
   return { choose, timed, clock };
 }
