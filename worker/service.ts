@@ -2,6 +2,7 @@
 import { shown } from "../src/api/checks.ts";
 import { EngineError } from "../src/base/errors.ts";
 import { holdLock } from "../src/base/held-lock.ts";
+import { sha256Hex } from "../src/base/sha256.ts";
 import { type Engine, openEngine } from "../src/engine/engine.ts";
 import { type FetchProgress, joinIdentities, type OpenModel } from "../src/engine/model-opener.ts";
 import type { OpenRuntimeHost } from "../src/engine/runtime-host.ts";
@@ -9,7 +10,7 @@ import { isKvCacheType, KV_CACHE_TYPES } from "../src/kernels/kv-format.ts";
 import { type ByteSource, blobSource } from "../src/storage/byte-source.ts";
 import type { CachedSource } from "../src/storage/cached-source.ts";
 import { openCached } from "../src/storage/opfs-cache.ts";
-import { digestChunk, weightsIdentity } from "../src/storage/weights-identity.ts";
+import { weightsIdentity } from "../src/storage/weights-identity.ts";
 import type { ModelFile } from "../src/transport/model-files.ts";
 import type { EngineEvent, LoadOptions, OpenOptions, WorkerApi } from "../src/transport/worker-api.ts";
 
@@ -95,8 +96,7 @@ function openFiles(files: readonly ModelFile[], sha256: string | undefined): Ope
 
 /** A download that is not kept cannot be read again; unknown weights are like no others, and so is their fingerprint. */
 async function identify(source: ByteSource | CachedSource, signal: AbortSignal): Promise<string> {
-  if ("startBody" in source)
-    return (await source.identity()) ?? digestChunk(crypto.getRandomValues(new Uint8Array(32)));
+  if ("startBody" in source) return (await source.identity()) ?? sha256Hex(crypto.getRandomValues(new Uint8Array(32)));
   return weightsIdentity(source, signal);
 }
 

@@ -1,5 +1,7 @@
 // `system_fingerprint`: one name for all that can change a bit of an answer.
 
+import { sha256Hex } from "../base/sha256.ts";
+
 export interface FingerprintParts {
   /** This engine's version, raised with every change that can alter an answer. */
   readonly build: string;
@@ -21,7 +23,5 @@ export async function fingerprintOf({ runtime, features, ...rest }: FingerprintP
     runtime: Object.entries(runtime).sort(([a], [b]) => (a < b ? -1 : 1)),
   };
   const text = JSON.stringify(Object.entries(parts).sort(([a], [b]) => (a < b ? -1 : 1)));
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  const hex = [...new Uint8Array(digest, 0, 6)].map((byte) => byte.toString(16).padStart(2, "0"));
-  return `fp_${hex.join("")}`;
+  return `fp_${(await sha256Hex(text)).slice(0, 12)}`;
 }

@@ -3,6 +3,7 @@
 import { allEnded } from "../base/all-ended.ts";
 import { EngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
+import { sha256Hex } from "../base/sha256.ts";
 import { createTurns } from "../base/turns.ts";
 import type { Gguf } from "../gguf/gguf.ts";
 import type { Device } from "../gpu/device.ts";
@@ -114,7 +115,9 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       capabilities: new Set(["logits", "match", "sample"]),
       fingerprint: {
         adapter: Object.values(device.adapter).join("/"),
-        kernels: await digest([...prefill!.sources, ...decode!.sources, ...(sampling?.sampler.sources ?? [])]),
+        kernels: await sha256Hex(
+          [...prefill!.sources, ...decode!.sources, ...(sampling?.sampler.sources ?? [])].join("\0"),
+        ),
         variants,
         kv: memory.kv.format.name,
       },
@@ -231,10 +234,4 @@ function assemble(
 
 function disposedError(): EngineError<"disposed"> {
   return new EngineError("disposed", "The runtime was disposed; load the model again.");
-}
-
-/** SHA-256 over texts, in hex. */
-async function digest(texts: readonly string[]): Promise<string> {
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(texts.join("\0")));
-  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -2,12 +2,13 @@
 // read and, once the body is under way, the one after it.
 
 import { abortedError, EngineError } from "../base/errors.ts";
+import { toHex } from "../base/sha256.ts";
 import { untilAborted } from "./backoff.ts";
 import { type ByteSource, checkRange } from "./byte-source.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 import { sourceChanged } from "./http-answer.ts";
 import type { HttpSource } from "./http-source.ts";
-import { CHUNK_BYTES, identityOf, toHex } from "./weights-identity.ts";
+import { CHUNK_BYTES, identityOf } from "./weights-identity.ts";
 
 export interface DownloadProgress {
   /** Bytes at hand, `cachedBytes` included. */

@@ -1,10 +1,11 @@
 // One file kept in a directory of OPFS, in chunks of 16 MiB whose digests stand in a manifest beside it. Every chunk that is
 // read was checked against its digest; one that does not match counts as not there.
 
+import { sha256Hex } from "../base/sha256.ts";
 import { createGate } from "./backoff.ts";
 import { CheckedFile, guard } from "./checked-file.ts";
 import { emptyManifest, type Manifest, readManifest, writeManifest } from "./manifest.ts";
-import { CHUNK_BYTES, digestChunk, toHex } from "./weights-identity.ts";
+import { CHUNK_BYTES } from "./weights-identity.ts";
 
 /** Owns the lock on the file while it is being written; a complete file is read without one, by any number of tabs. */
 export class ChunkStore {
@@ -83,7 +84,7 @@ export class ChunkStore {
   async read(index: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (!this.has(index)) return undefined;
     const bytes = await this.#bytesOf(index);
-    if (bytes && (await digestChunk(bytes)) === this.manifest.digests[index]) return bytes;
+    if (bytes && (await sha256Hex(bytes)) === this.manifest.digests[index]) return bytes;
     this.#damaged.add(index);
     return undefined;
   }
@@ -94,7 +95,7 @@ export class ChunkStore {
    * @throws EngineError `quota_exceeded`, `storage_unavailable`
    */
   async write(index: number, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
-    const digest = await digestChunk(bytes);
+    const digest = await sha256Hex(bytes);
     const before = this.manifest.digests[index];
     if (before !== null && before !== digest) return false;
     await this.#turn(async () => {
@@ -149,8 +150,7 @@ export class ChunkStore {
 
 /** Names in OPFS: the URL's digest, since a URL may be longer than a file name and hold any character. */
 export async function nameOf(url: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(url));
-  return `${toHex(digest).slice(0, 32)}.gguf`;
+  return `${(await sha256Hex(url)).slice(0, 32)}.gguf`;
 }
 
 export const MANIFEST_ENDING = ".json";

@@ -1,4 +1,5 @@
 // What a measured choice depends on: the same key means the same adapter, browser and kernels.
+import { sha256Hex } from "../../base/sha256.ts";
 import type { Device } from "../../gpu/device.ts";
 import { matMul } from "../../kernels/mat-mul.ts";
 import { matMulBroadcast } from "../../kernels/mat-mul-broadcast.ts";
@@ -8,7 +9,6 @@ import { matVecGated } from "../../kernels/mat-vec-gated.ts";
 import { matVecResidual } from "../../kernels/mat-vec-residual.ts";
 import { matVecVariants } from "../../kernels/mat-vec-variant.ts";
 import { SUPPORTED_FORMATS } from "../../quant/formats.ts";
-import { digestChunk } from "../../storage/weights-identity.ts";
 
 /** @param platform what runs WebGPU, with its major version: see `browserOf` */
 export async function tuningKey(
@@ -32,7 +32,7 @@ export async function tuningKey(
     platform,
     kernels: [...kernels, ...preludes, matVecVariants(adapter), matMulVariants(adapter)],
   };
-  return digestChunk(new TextEncoder().encode(JSON.stringify(parts)));
+  return sha256Hex(JSON.stringify(parts));
 }
 
 /** The engine of a browser and its major version, from its user agent: `Chrome/156`, `Firefox/145`, `Version/26` (Safari). */
