@@ -7,7 +7,7 @@ import { interruptSignal } from "./interrupt.ts";
 import { readKvCache } from "./kv-cache-flag.ts";
 import { type NodeEngine, openNodeEngine } from "./node-engine.ts";
 import { formatRate, formatSeconds } from "./terminal.ts";
-import { readTune } from "./tune-option.ts";
+import { readTune } from "./tune-flag.ts";
 
 const USAGE = `usage: npm run ask -- "PROMPT" [options]      (without a prompt it is read from stdin)
   --model FILE         a GGUF file; default: the model that npm run fetch-model brings

@@ -4,7 +4,7 @@ import type { TuneOption } from "../../src/engine/runtime-host.ts";
 import type { KvCacheType } from "../../src/kernels/kv-format.ts";
 import { CommandError } from "../command-error.ts";
 import { readKvCache } from "../kv-cache-flag.ts";
-import { readTune } from "../tune-option.ts";
+import { readTune } from "../tune-flag.ts";
 import { isLoopback } from "./address.ts";
 
 export const USAGE = `usage: npm run serve [-- options]

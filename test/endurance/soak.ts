@@ -9,7 +9,6 @@ import { gpuHost } from "../../src/engine/gpu-host.ts";
 import type { OpenModel } from "../../src/engine/model-opener.ts";
 import type { RuntimeHost } from "../../src/engine/runtime-host.ts";
 import type { Device } from "../../src/gpu/device.ts";
-import { DEFAULT_KV_CACHE } from "../../src/kernels/kv-format.ts";
 import { planMemory } from "../../src/runtime/gpu-memory.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { collectUntil } from "../base/garbage.ts";
@@ -152,11 +151,7 @@ function watchedHost(gpu: GPU) {
           const pages = (CONTEXTS_IN_POOL * CONTEXT_LENGTH) / PAGE_LENGTH;
           const scarce = whole.bytes - (whole.kv.pageCount - pages) * whole.kv.pageBytes;
           const availableBytes = Math.min(wish.availableBytes, scarce);
-          const { bytes, create } = host.plan(spec, {
-            contextLength: CONTEXT_LENGTH,
-            kvCache: DEFAULT_KV_CACHE,
-            availableBytes,
-          });
+          const { bytes, create } = host.plan(spec, { ...wish, contextLength: CONTEXT_LENGTH, availableBytes });
           return { bytes, create: async (load) => counted(await create(load)) };
         },
       };
