@@ -2,7 +2,7 @@
 // By default a real GPU is taken; the CPU drivers lavapipe and SwiftShader are found by name, for tests and comparisons.
 import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
-import { constants, homedir, setPriority } from "node:os";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { EngineError } from "../src/base/errors.ts";
@@ -72,19 +72,6 @@ export async function openDawn({ adapter }: DawnOptions = {}): Promise<Dawn> {
     if (dawn) return dawn;
   }
   throw unavailable(`no GPU driver was found; ${LOADER_HINT}`);
-}
-
-/**
- * Dawn polls on the main thread while a buffer is being mapped; on a CPU adapter that takes a core from the kernels. Below
- * normal, not lowest: beside other busy processes the lowest priority starves. Call it once the device is open (its worker
- * threads must not inherit it).
- */
-export function yieldToAdapter(): void {
-  try {
-    setPriority(process.pid, constants.priority.PRIORITY_BELOW_NORMAL);
-  } catch {
-    // Not allowed in some containers: slower, never wrong.
-  }
 }
 
 type Create = (options: string[]) => GPU;

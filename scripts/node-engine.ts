@@ -9,10 +9,11 @@ import type { SessionOptions } from "../src/engine/session.ts";
 import type { KvCacheType } from "../src/kernels/kv-format.ts";
 import { createTuner } from "../src/runtime/tuning/tuner.ts";
 import { CommandError } from "./command-error.ts";
-import { dawnVersion, openDawn, yieldToAdapter } from "./dawn.ts";
+import { dawnVersion, openDawn } from "./dawn.ts";
 import { DEFAULT_MODEL_PATH } from "./default-model.ts";
 import { openModelFiles } from "./model-files.ts";
 import { fileTuningStore, TUNING_FILE } from "./tuning-file.ts";
+import { yieldToAdapter } from "./yield-to-adapter.ts";
 
 /** A model on this machine. */
 export interface FileModel extends Omit<SessionOptions, "openModel"> {

@@ -4,9 +4,10 @@
 //   node scripts/run.mjs ../test/bench/decode-profile lavapipe|swiftshader|NAME [ROWS [DEPTH [MODEL]]]
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
-import { openDawn, yieldToAdapter } from "../../scripts/dawn.ts";
+import { openDawn } from "../../scripts/dawn.ts";
 import { DEFAULT_MODEL_PATH } from "../../scripts/default-model.ts";
 import { openFileSource } from "../../scripts/file-source.ts";
+import { yieldToAdapter } from "../../scripts/yield-to-adapter.ts";
 import { median } from "../../src/base/median.ts";
 import { readGguf } from "../../src/gguf/gguf.ts";
 import { openDevice } from "../../src/gpu/device.ts";

@@ -1,7 +1,8 @@
 // Ingle in Node, on one of Dawn's adapters: the child's side.
-import { openDawn, yieldToAdapter } from "../../scripts/dawn.ts";
+import { openDawn } from "../../scripts/dawn.ts";
 import { DEFAULT_MODEL_PATH } from "../../scripts/default-model.ts";
 import { openFileSource } from "../../scripts/file-source.ts";
+import { yieldToAdapter } from "../../scripts/yield-to-adapter.ts";
 import { serveContender } from "./child-contender.ts";
 import { type Bench, openBench } from "./measure.ts";
 

@@ -2,9 +2,10 @@
 // model as it was tuned, in interleaved rounds. CPU adapters are timed too, which they are not in an engine.
 //   node scripts/run.mjs ../test/bench/tuning lavapipe|swiftshader|NAME [MODEL] [--timing MILLISECONDS]
 import { parseArgs } from "node:util";
-import { openDawn, yieldToAdapter } from "../../scripts/dawn.ts";
+import { openDawn } from "../../scripts/dawn.ts";
 import { DEFAULT_MODEL_PATH } from "../../scripts/default-model.ts";
 import { openFileSource } from "../../scripts/file-source.ts";
+import { yieldToAdapter } from "../../scripts/yield-to-adapter.ts";
 import { median } from "../../src/base/median.ts";
 import { readGguf } from "../../src/gguf/gguf.ts";
 import { openDevice } from "../../src/gpu/device.ts";

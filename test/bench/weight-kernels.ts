@@ -2,7 +2,8 @@
 // rounds, as the machine allows. A GPU wants a shape that its caches cannot hold, such as 32768x4096.
 //   node scripts/run.mjs ../test/bench/weight-kernels lavapipe|swiftshader|NAME [FORMAT ...] [--shape ROWSxCOLUMNS]
 import { parseArgs } from "node:util";
-import { openDawn, yieldToAdapter } from "../../scripts/dawn.ts";
+import { openDawn } from "../../scripts/dawn.ts";
+import { yieldToAdapter } from "../../scripts/yield-to-adapter.ts";
 import { type OwnedBuffer, USAGE } from "../../src/gpu/buffers.ts";
 import { type Device, openDevice } from "../../src/gpu/device.ts";
 import { type Operation, prepare } from "../../src/gpu/kernel.ts";
