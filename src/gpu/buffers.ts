@@ -1,4 +1,4 @@
-// The ledger that owns every GPU buffer: what is held is known to the byte, and 0 after dispose.
+// The ledger that owns every GPU buffer and texture: what is held is known to the byte, and 0 after dispose.
 import { EngineError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import type { Device } from "./device.ts";
@@ -19,12 +19,23 @@ export interface BufferRequest {
   usage: GPUBufferUsageFlags;
 }
 
+/** A storage texture of vectors of four floats, TEXTURE_WIDTH in a row, and its one owner. */
+export interface OwnedTexture {
+  readonly label: string;
+  readonly view: GPUTextureView;
+  readonly byteLength: number;
+  /** As OwnedBuffer's. */
+  free(): void;
+}
+
 export interface BufferLedger {
-  /** Bytes of all buffers not yet freed, as the GPU holds them. */
+  /** Bytes of all that is not yet freed, as the GPU holds it. */
   readonly heldBytes: number;
   readonly heldCount: number;
   /** A zeroed buffer. @throws EngineError `out_of_memory`, `device_lost`, `disposed` */
   create(request: BufferRequest): Promise<OwnedBuffer>;
+  /** A zeroed texture that has room for `byteLength` bytes. @throws as `create` */
+  createTexture(request: Omit<BufferRequest, "usage">): Promise<OwnedTexture>;
   /** Queue-ordered: seen by whatever is submitted later. `data` must be a multiple of 4 bytes. */
   write(target: { readonly buffer: GPUBuffer }, data: ArrayBufferView | ArrayBuffer, byteOffset?: number): void;
   freeAll(): void;
@@ -32,6 +43,12 @@ export interface BufferLedger {
 
 /** A whole vec4, so that kernels may read and write the last one without a guard. */
 const BUFFER_ALIGNMENT = 16;
+
+export const TEXTURE_FORMAT: GPUTextureFormat = "rgba32float";
+/** Vectors in a row of a texture, which every adapter allows: as the kernels have it that address one by a single index. */
+const TEXTURE_WIDTH = 2048;
+const TEXTURE_ROW_BYTES = TEXTURE_WIDTH * 16;
+const STORAGE_BINDING = 0x8; // of GPUTextureUsage
 
 // The same numbers as GPUBufferUsage, which exists only where WebGPU does: modules that name them load anywhere.
 export const USAGE = {
@@ -43,8 +60,42 @@ export const USAGE = {
 } as const;
 
 export function createBufferLedger(device: Device): BufferLedger {
-  const held = new Map<OwnedBuffer, number>();
+  const held = new Map<{ free(): void }, number>();
   let heldBytes = 0;
+
+  /** What `make` makes, once the device has said that it is there. */
+  async function allocate<Made extends { destroy(): void }>(label: string, byteLength: number, make: () => Made) {
+    device.check();
+    device.gpu.pushErrorScope("out-of-memory");
+    device.gpu.pushErrorScope("validation");
+    const made = make();
+    device.counters.buffers++;
+    const [invalid, exhausted] = await Promise.all([device.gpu.popErrorScope(), device.gpu.popErrorScope()]).catch(
+      async (cause: unknown) => {
+        throw await device.explain(cause);
+      },
+    );
+    if (invalid || exhausted) made.destroy();
+    // A loss comes first: what fails after one says nothing about memory.
+    device.check();
+    invariant(!invalid, `buffer ${label}: ${invalid?.message}`);
+    if (exhausted) throw outOfMemory(label, byteLength, heldBytes);
+    return made;
+  }
+
+  function own<Owned extends { free(): void }>(owned: Owned, size: number): Owned {
+    held.set(owned, size);
+    heldBytes += size;
+    return owned;
+  }
+
+  function disown(owned: { free(): void }, made: { destroy(): void }): void {
+    const size = held.get(owned);
+    if (size === undefined) return;
+    held.delete(owned);
+    heldBytes -= size;
+    made.destroy();
+  }
 
   return {
     get heldBytes() {
@@ -57,33 +108,18 @@ export function createBufferLedger(device: Device): BufferLedger {
       device.check();
       const size = Math.max(BUFFER_ALIGNMENT, Math.ceil(byteLength / BUFFER_ALIGNMENT) * BUFFER_ALIGNMENT);
       if (size > device.gpu.limits.maxBufferSize) throw outOfMemory(label, byteLength, heldBytes);
-      device.gpu.pushErrorScope("out-of-memory");
-      device.gpu.pushErrorScope("validation");
-      const buffer = device.gpu.createBuffer({ label, size, usage });
-      device.counters.buffers++;
-      const [invalid, exhausted] = await Promise.all([device.gpu.popErrorScope(), device.gpu.popErrorScope()]).catch(
-        async (cause: unknown) => {
-          throw await device.explain(cause);
-        },
+      const buffer = await allocate(label, byteLength, () => device.gpu.createBuffer({ label, size, usage }));
+      const owned: OwnedBuffer = { label, buffer, byteLength, free: () => disown(owned, buffer) };
+      return own(owned, size);
+    },
+    async createTexture({ label, byteLength }) {
+      const size = [TEXTURE_WIDTH, textureBytes(byteLength) / TEXTURE_ROW_BYTES];
+      const texture = await allocate(label, byteLength, () =>
+        device.gpu.createTexture({ label, size, format: TEXTURE_FORMAT, usage: STORAGE_BINDING }),
       );
-      if (invalid || exhausted) buffer.destroy();
-      // A loss comes first: what fails after one says nothing about memory.
-      device.check();
-      invariant(!invalid, `buffer ${label}: ${invalid?.message}`);
-      if (exhausted) throw outOfMemory(label, byteLength, heldBytes);
-      const owned: OwnedBuffer = {
-        label,
-        buffer,
-        byteLength,
-        free() {
-          if (!held.delete(owned)) return;
-          heldBytes -= size;
-          buffer.destroy();
-        },
-      };
-      held.set(owned, size);
-      heldBytes += size;
-      return owned;
+      const free = () => disown(owned, texture);
+      const owned: OwnedTexture = { label, view: texture.createView(), byteLength, free };
+      return own(owned, textureBytes(byteLength));
     },
     write(target, data, byteOffset = 0) {
       device.check();
@@ -98,6 +134,11 @@ export function createBufferLedger(device: Device): BufferLedger {
       for (const owned of [...held.keys()]) owned.free();
     },
   };
+}
+
+/** What a texture with room for so many bytes takes. */
+export function textureBytes(byteLength: number): number {
+  return Math.max(1, Math.ceil(byteLength / TEXTURE_ROW_BYTES)) * TEXTURE_ROW_BYTES;
 }
 
 function outOfMemory(label: string, requestedBytes: number, heldBytes: number): EngineError<"out_of_memory"> {

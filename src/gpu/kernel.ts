@@ -3,10 +3,11 @@
 import { EngineError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import type { OwnedBuffer } from "./buffers.ts";
-import { USAGE } from "./buffers.ts";
+import { TEXTURE_FORMAT, USAGE } from "./buffers.ts";
 import type { Device } from "./device.ts";
 
-export type Access = "uniform" | "read" | "read_write";
+/** Textures are storage textures of rgba32float, bound by their view. */
+export type Access = "uniform" | "read" | "read_write" | "texture_read" | "texture_write";
 export type ScalarType = "u32" | "i32" | "f32";
 export type OverrideType = ScalarType | "bool";
 type Accesses = Readonly<Record<string, Access>>;
@@ -19,6 +20,12 @@ export interface BufferBinding {
   readonly offset?: number;
   readonly size?: number;
 }
+
+export interface TextureBinding {
+  readonly view: GPUTextureView;
+}
+
+export type BindingOf<A extends Access> = A extends "texture_read" | "texture_write" ? TextureBinding : BufferBinding;
 
 export type ParamValues<P extends Scalars> = { readonly [Name in keyof P]: number };
 export type OverrideValues<O extends Overrides> = {
@@ -58,7 +65,7 @@ export function defineKernel<const B extends Accesses, const P extends Scalars, 
 
 export interface PrepareOptions<B extends Accesses, P extends Scalars, O extends Overrides> {
   label: string;
-  buffers: { readonly [Name in keyof B]: BufferBinding };
+  buffers: { readonly [Name in keyof B]: BindingOf<B[Name]> };
   params: ParamValues<P>;
   overrides: OverrideValues<O>;
   /** Appended to the source: the functions of a weight format, or of a variant. */
@@ -103,8 +110,7 @@ export async function prepare<B extends Accesses, P extends Scalars, O extends O
   const pipeline = await pipelineFor(device, state, kernel, layout.pipeline, options);
 
   const entries: GPUBindGroupEntry[] = Object.keys(kernel.bindings).map((name, binding) => {
-    const { buffer, offset = 0, size } = options.buffers[name]!;
-    return { binding, resource: size === undefined ? { buffer, offset } : { buffer, offset, size } };
+    return { binding, resource: resourceOf(options.buffers[name]!) };
   });
   let slot: ParamSlot | undefined;
   if (paramNames.length > 0) {
@@ -130,6 +136,12 @@ export async function prepare<B extends Accesses, P extends Scalars, O extends O
       slot = undefined;
     },
   };
+}
+
+function resourceOf(bound: BufferBinding | TextureBinding): GPUBindingResource {
+  if ("view" in bound) return bound.view;
+  const { buffer, offset = 0, size } = bound;
+  return size === undefined ? { buffer, offset } : { buffer, offset, size };
 }
 
 /** Most workgroups along one dimension, on every adapter. */
@@ -199,10 +211,12 @@ function stateOf(device: Device): KernelState {
   return state;
 }
 
-const BINDING_TYPES: Record<Access, GPUBufferBindingType> = {
-  uniform: "uniform",
-  read: "read-only-storage",
-  read_write: "storage",
+const LAYOUTS: Record<Access, Omit<GPUBindGroupLayoutEntry, "binding" | "visibility">> = {
+  uniform: { buffer: { type: "uniform" } },
+  read: { buffer: { type: "read-only-storage" } },
+  read_write: { buffer: { type: "storage" } },
+  texture_read: { storageTexture: { format: TEXTURE_FORMAT, access: "read-only" } },
+  texture_write: { storageTexture: { format: TEXTURE_FORMAT, access: "write-only" } },
 };
 
 function layoutFor(device: Device, state: KernelState, accesses: readonly Access[]): Layout {
@@ -212,7 +226,7 @@ function layoutFor(device: Device, state: KernelState, accesses: readonly Access
     const entries = accesses.map((access, binding) => ({
       binding,
       visibility: 0x4, // GPUShaderStage.COMPUTE
-      buffer: { type: BINDING_TYPES[access] },
+      ...LAYOUTS[access],
     }));
     const group = device.gpu.createBindGroupLayout({ label: key, entries });
     layout = { group, pipeline: device.gpu.createPipelineLayout({ label: key, bindGroupLayouts: [group] }) };

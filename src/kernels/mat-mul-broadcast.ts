@@ -3,18 +3,28 @@ import { defineKernel } from "../gpu/kernel.ts";
 import { ROW_TILE } from "../quant/format.ts";
 import { matMul } from "./mat-mul.ts";
 import source from "./mat-mul-broadcast.wgsl?raw";
+import lanes4 from "./mat-mul-lanes-4.wgsl?raw";
+import lanes8 from "./mat-mul-lanes-8.wgsl?raw";
 
 /** Rows of x in a lane's registers. */
 const ROWS_PER_LANE = 8;
 
-/** As matMul, whose CPU reference it shares. The prelude is the format's and then the variant's: see MatMulVariant. */
-export const matMulBroadcast = defineKernel({
+/** As matMul, whose CPU reference it shares, in subgroups of 4 lanes. */
+export const matMulBroadcast4 = defineKernel({
   ...matMul,
-  name: "mat-mul-broadcast",
-  source,
+  name: "mat-mul-broadcast-4",
+  source: source + lanes4,
   overrides: {},
   grid: ({ rows }: { rows: number }, { params }) => [
     Math.ceil(params.rowCount / ROW_TILE),
     Math.ceil(rows / ROWS_PER_LANE),
   ],
+});
+
+/** The same in subgroups of 8. input: what rowsToTexture makes of it. */
+export const matMulBroadcast8 = defineKernel({
+  ...matMulBroadcast4,
+  name: "mat-mul-broadcast-8",
+  source: source + lanes8,
+  bindings: { ...matMul.bindings, input: "texture_read" },
 });

@@ -2,7 +2,8 @@
 // A workgroup is one subgroup and makes 8 rows of x times one tile of W: a lane owns rows lane, lane + LANES, ... of the tile,
 // decodes their weights once, and loads its share of x, which the others get by broadcast. Each product is added up in the
 // order of the columns, group by group, so that a row's result never depends on the rows beside it.
-// Appended are the prelude of W's format (see quant/group.wgsl) and mat-mul-lanes-4.wgsl or mat-mul-lanes-8.wgsl.
+// Appended are mat-mul-lanes-4.wgsl or mat-mul-lanes-8.wgsl, which bind `input` and read its vectors by inputAt, and the prelude of
+// W's format (see quant/group.wgsl).
 enable subgroups;
 
 struct Params {
@@ -21,7 +22,6 @@ struct Step {
   wantCount: u32,
 }
 
-@group(0) @binding(0) var<storage, read> input: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> quants: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> extras: array<u32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
@@ -80,7 +80,7 @@ fn startOf(row: u32, rows: u32) -> u32 {
 fn loadVectors(starts: vec4<u32>, group: u32, j: u32) -> Quad {
   // Past the end of a row the weights are zero, so that any finite number will do.
   let at = starts + min(group * 8u + j, params.columns / 4u - 1u);
-  return Quad(input[at.x], input[at.y], input[at.z], input[at.w]);
+  return Quad(inputAt(at.x), inputAt(at.y), inputAt(at.z), inputAt(at.w));
 }
 
 fn loadWeights(unit: u32, lane: u32, index: u32) -> array<vec4<f32>, 8> {

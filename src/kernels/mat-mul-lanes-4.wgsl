@@ -1,7 +1,12 @@
-
 // The inside of mat-mul-broadcast.wgsl for subgroups of 4: a lane owns 8 rows of a tile, and loads two vectors of each group of x.
 const LANES = 4u;
 const PRODUCTS = 16u;
+
+@group(0) @binding(0) var<storage, read> input: array<vec4<f32>>;
+
+fn inputAt(index: u32) -> vec4<f32> {
+  return input[index];
+}
 
 // A quad is the whole subgroup here, and its broadcast the cheaper one. In the order of the vectors of a group, so that a value from another lane is used at once: kept, all of them would be spilled.
 fn groupProducts(unit: u32, group: u32, lane: u32, x: RowStarts, i: u32) -> Products {

@@ -1,7 +1,15 @@
-
 // The inside of mat-mul-broadcast.wgsl for subgroups of 8: a lane owns 4 rows of a tile, and loads one vector of each group of x.
+// x is a texture, since lavapipe loads from one at a third of the price: see rows-to-texture.wgsl.
 const LANES = 8u;
 const PRODUCTS = 8u;
+
+@group(0) @binding(0) var input: texture_storage_2d<rgba32float, read>;
+
+fn inputAt(index: u32) -> vec4<f32> {
+  return textureLoad(input, vec2<u32>(index % TEXTURE_WIDTH, index / TEXTURE_WIDTH));
+}
+
+const TEXTURE_WIDTH = 2048u;
 
 // In the order of the vectors of a group, so that a value from another lane is used at once: kept, all of them would be spilled.
 fn groupProducts(unit: u32, group: u32, lane: u32, x: RowStarts, i: u32) -> Products {

@@ -1,7 +1,5 @@
 // How products with many rows of x are computed: by which kernel, in workgroups of which shape.
 import type { AdapterFacts } from "../gpu/device.ts";
-import lanes4 from "./mat-mul-lanes-4.wgsl?raw";
-import lanes8 from "./mat-mul-lanes-8.wgsl?raw";
 
 /** `name` is kept with what was measured, and a part of the fingerprint. */
 export type MatMulVariant =
@@ -16,8 +14,8 @@ export type MatMulVariant =
   | {
       readonly kernel: "mat-mul-broadcast";
       readonly name: string;
-      /** WGSL behind the format's prelude: what a lane does. */
-      readonly prelude: string;
+      /** Of a subgroup. With 8, x is read from a texture. */
+      readonly lanes: 4 | 8;
     };
 
 /** Run everywhere: at most 256 threads. Named by the part of the result that a workgroup makes, rows of the matrix first. */
@@ -36,14 +34,19 @@ const PORTABLE: readonly MatMulVariant[] = [
 
 /** By the size of an adapter's subgroups. */
 const BROADCAST: ReadonlyMap<number, MatMulVariant> = new Map([
-  [4, { kernel: "mat-mul-broadcast", name: "broadcast 4", prelude: lanes4 }],
-  [8, { kernel: "mat-mul-broadcast", name: "broadcast 8", prelude: lanes8 }],
+  [4, { kernel: "mat-mul-broadcast", name: "broadcast 4", lanes: 4 }],
+  [8, { kernel: "mat-mul-broadcast", name: "broadcast 8", lanes: 8 }],
 ]);
 
 /** Those that an adapter can run: 12 at most. */
 export function matMulVariants({ subgroupSize }: AdapterFacts): readonly MatMulVariant[] {
   const broadcast = BROADCAST.get(subgroupSize);
   return broadcast ? [...PORTABLE, broadcast] : PORTABLE;
+}
+
+/** Whether one of them reads x from a texture. */
+export function readsRowTexture(facts: AdapterFacts): boolean {
+  return matMulVariants(facts).some((variant) => variant.kernel === "mat-mul-broadcast" && variant.lanes === 8);
 }
 
 function portable(tiles: number, fours: number): MatMulVariant {

@@ -1,11 +1,13 @@
 // The ops that read matrices, compiled: embedding, products, the gated feed-forward.
 import { allEnded } from "../base/all-ended.ts";
 import { invariant } from "../base/invariant.ts";
-import type { Operation } from "../gpu/kernel.ts";
+import type { Operation, TextureBinding } from "../gpu/kernel.ts";
 import { embed } from "../kernels/embed.ts";
 import { ACTIVATIONS, gatedActivation } from "../kernels/gated-activation.ts";
 import { matMul } from "../kernels/mat-mul.ts";
-import { matMulBroadcast } from "../kernels/mat-mul-broadcast.ts";
+import { matMulBroadcast4, matMulBroadcast8 } from "../kernels/mat-mul-broadcast.ts";
+import type { MatMulVariant } from "../kernels/mat-mul-variant.ts";
+import { rowsToTexture } from "../kernels/rows-to-texture.ts";
 import type { EmbedOp, GatedActivationOp, LinearOp, NormSpec } from "../model/graph.ts";
 import type { Matrix, MatrixPart } from "../model/weights.ts";
 import type { Compiler, Operations, StepSize } from "./gpu-compiler.ts";
@@ -60,39 +62,67 @@ export function partsOf({ weights }: Compiler, { weights: refs }: LinearOp): rea
 
 export async function matMulOperations(compiler: Compiler, op: LinearOp): Promise<Operations> {
   invariant(!op.norm, "mat-mul takes its input as it is");
-  const { state, graph, variants, weights } = compiler;
+  const parts = partsOf(compiler, op);
+  const products = parts.map((part) => matMulOperation(compiler, op, part));
+  const fromTexture = parts.some(({ matrix }) => readsTexture(compiler.variants.matMul(matrix)));
+  return allEnded(fromTexture ? [rowTextureOperation(compiler, op), ...products] : products);
+}
+
+function matMulOperation(
+  compiler: Compiler,
+  op: LinearOp,
+  { matrix, row, rowCount, quants, extras }: PlacedPart,
+): Promise<Operation<StepSize>> {
+  const { state, graph, weights } = compiler;
   const bias = weights.vectors.biases(op);
-  return allEnded(
-    partsOf(compiler, op).map(({ matrix, row, rowCount, quants, extras }) => {
-      const part = {
-        label: op.weights[0]!.tensor,
-        buffers: {
-          input: compiler.slot(op.input),
-          quants,
-          extras,
-          bias: bias ?? quants,
-          wanted: state.step.wanted,
-          step: state.step.step,
-          output: compiler.slot(op.output),
-        },
-        params: {
-          columns: matrix.columns,
-          rowCount,
-          rowOffset: op.firstRow + row,
-          biasOffset: row,
-          outStride: graph.widths[op.output],
-          accumulate: Number(op.residual),
-          hasBias: Number(bias !== undefined),
-          gather: 0,
-        },
-      };
-      const { prelude } = matrix.format;
-      const variant = variants.matMul(matrix);
-      return variant.kernel === "mat-mul"
-        ? compiler.prepare(matMul, { ...part, prelude, overrides: { TILES: variant.tiles, FOURS: variant.fours } })
-        : compiler.prepare(matMulBroadcast, { ...part, prelude: prelude + variant.prelude, overrides: {} });
-    }),
-  );
+  const bound = {
+    label: op.weights[0]!.tensor,
+    prelude: matrix.format.prelude,
+    buffers: {
+      input: compiler.slot(op.input),
+      quants,
+      extras,
+      bias: bias ?? quants,
+      wanted: state.step.wanted,
+      step: state.step.step,
+      output: compiler.slot(op.output),
+    },
+    params: {
+      columns: matrix.columns,
+      rowCount,
+      rowOffset: op.firstRow + row,
+      biasOffset: row,
+      outStride: graph.widths[op.output],
+      accumulate: Number(op.residual),
+      hasBias: Number(bias !== undefined),
+      gather: 0,
+    },
+    overrides: {},
+  };
+  const variant = compiler.variants.matMul(matrix);
+  if (variant.kernel === "mat-mul")
+    return compiler.prepare(matMul, { ...bound, overrides: { TILES: variant.tiles, FOURS: variant.fours } });
+  if (!readsTexture(variant)) return compiler.prepare(matMulBroadcast4, bound);
+  const buffers = { ...bound.buffers, input: rowTexture(compiler) };
+  return compiler.prepare(matMulBroadcast8, { ...bound, buffers });
+}
+
+function readsTexture(variant: MatMulVariant): boolean {
+  return variant.kernel === "mat-mul-broadcast" && variant.lanes === 8;
+}
+
+function rowTextureOperation(compiler: Compiler, op: LinearOp): Promise<Operation<StepSize>> {
+  return compiler.prepare(rowsToTexture, {
+    label: `rows for ${op.weights[0]!.tensor}`,
+    buffers: { input: compiler.slot(op.input), output: rowTexture(compiler) },
+    params: { width: compiler.graph.widths[op.input] },
+    overrides: {},
+  });
+}
+
+function rowTexture({ state }: Compiler): TextureBinding {
+  invariant(state.rowTexture, "a variant that reads a texture runs where there is one");
+  return state.rowTexture;
 }
 
 export async function activationOperation(compiler: Compiler, op: GatedActivationOp): Promise<Operation<StepSize>> {

@@ -1,9 +1,11 @@
 // What a GPU runtime will hold beside the weights, planned before anything is downloaded: KV pages and scratch, in bytes.
 import { EngineError } from "../base/errors.ts";
+import { textureBytes } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
 import { decodeChunks, partialsLength } from "../kernels/attention-decode.ts";
 import { DEFAULT_KV_CACHE, KV_FORMATS, type KvCacheType, type KvFormat } from "../kernels/kv-format.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
+import { readsRowTexture } from "../kernels/mat-mul-variant.ts";
 import { MOST_SAMPLED_TOKENS, SAMPLE_RESULT_WORDS } from "../kernels/sample-rows.ts";
 import { buildGraph, type Graph, type Slot, type Stage } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
@@ -71,6 +73,8 @@ export interface ScratchBytes {
   readonly logits: number;
   readonly step: number;
   readonly partials: number;
+  /** 0 where no variant of mat-mul reads one. */
+  readonly rowTexture: number;
   readonly ropeTable: number;
   readonly pageScratch: number;
   /** What sampling needs between its kernels and for its results, these read back included. */
@@ -90,7 +94,14 @@ export function planMemory(device: Device, spec: ModelSpec, request: MemoryReque
   const gpuSampling = (request.gpuSampling ?? !device.adapter.isFallback) && spec.vocabSize <= MOST_SAMPLED_TOKENS;
   const graphs = [buildGraph(spec, "prefill"), buildGraph(spec, "decode")];
   const scratchFor = (contextLength: number) =>
-    scratchBytes(spec, graphs, { maxRows, maxSequences, contextLength, layerPageBytes, gpuSampling });
+    scratchBytes(spec, graphs, {
+      maxRows,
+      maxSequences,
+      contextLength,
+      layerPageBytes,
+      gpuSampling,
+      rowTexture: readsRowTexture(device.adapter),
+    });
 
   const availableBytes = request.availableBytes ?? DEFAULT_BYTES;
   const wanted = Math.min(request.contextLength ?? spec.contextLength, spec.contextLength);
@@ -148,6 +159,7 @@ interface Sizes {
   readonly contextLength: number;
   readonly layerPageBytes: number;
   readonly gpuSampling: boolean;
+  readonly rowTexture: boolean;
 }
 
 function scratchBytes(spec: ModelSpec, graphs: readonly Graph[], sizes: Sizes): ScratchBytes {
@@ -163,6 +175,7 @@ function scratchBytes(spec: ModelSpec, graphs: readonly Graph[], sizes: Sizes): 
     logits: LOGIT_ROWS * spec.vocabSize * 4,
     step: stepBytes(step),
     partials: partialsLength(maxRows.decode, spec.headCount, spec.headDim, decodeChunks(contextLength)) * 4,
+    rowTexture: sizes.rowTexture ? textureBytes(maxRows.prefill * widestInput(graphs) * 4) : 0,
     ropeTable: contextLength * spec.rope.dimension * 4,
     pageScratch: layerPageBytes,
     sampling: sizes.gpuSampling
@@ -172,7 +185,18 @@ function scratchBytes(spec: ModelSpec, graphs: readonly Graph[], sizes: Sizes): 
   };
 }
 
-function stepBounds({ maxRows, maxSequences, contextLength, gpuSampling }: Omit<Sizes, "layerPageBytes">): StepBounds {
+/** Of the products of prefill rows. */
+function widestInput(graphs: readonly Graph[]): number {
+  const { ops, widths } = graphs.find(({ stage }) => stage === "prefill")!;
+  return Math.max(...ops.map((op) => (op.op === "linear" ? widths[op.input] : 0)));
+}
+
+function stepBounds({
+  maxRows,
+  maxSequences,
+  contextLength,
+  gpuSampling,
+}: Omit<Sizes, "layerPageBytes" | "rowTexture">): StepBounds {
   const rows = Math.max(maxRows.prefill, maxRows.decode);
   // A step names the tables of the sequences in it, and has no more of them than rows.
   const tables = Math.min(maxSequences, rows);

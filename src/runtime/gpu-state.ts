@@ -1,5 +1,5 @@
 // What a GPU runtime holds beside the weights: activations, KV pages and the arrays that tell kernels about a step.
-import { type OwnedBuffer, USAGE } from "../gpu/buffers.ts";
+import { type OwnedBuffer, type OwnedTexture, USAGE } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
 import { buildRopeTable } from "../kernels/rope-table.ts";
 import type { Slot, Stage } from "../model/graph.ts";
@@ -20,6 +20,8 @@ export interface GpuState {
   readonly step: StepBuffer;
   /** What decode attention leaves for its second half. */
   readonly partials: OwnedBuffer;
+  /** The input of a product of prefill rows, for variants of mat-mul that read it as a texture. */
+  readonly rowTexture: OwnedTexture | undefined;
   /** Cosines and sines of every position; empty until `writeRopeTable`. */
   readonly ropeTable: OwnedBuffer;
   /** `factors`: the file's divisors of the frequencies. */
@@ -30,7 +32,7 @@ export interface GpuState {
 /** @throws EngineError `out_of_memory`, `device_lost` */
 export async function allocateState(device: Device, spec: ModelSpec, memory: MemoryPlan): Promise<GpuState> {
   const { kv: kvPlan, scratch, contextLength } = memory;
-  const owned: OwnedBuffer[] = [];
+  const owned: (OwnedBuffer | OwnedTexture)[] = [];
   const free = () => {
     for (const buffer of owned) buffer.free();
   };
@@ -58,6 +60,11 @@ export async function allocateState(device: Device, spec: ModelSpec, memory: Mem
     const step = await createStepBuffer(device, memory.step, spec.vocabSize);
     owned.push(step.owned);
     const partials = await create("partial attention", scratch.partials, data);
+    const rowTexture =
+      scratch.rowTexture > 0
+        ? await device.buffers.createTexture({ label: "rows", byteLength: scratch.rowTexture })
+        : undefined;
+    if (rowTexture) owned.push(rowTexture);
     const ropeTable = await create("rope table", scratch.ropeTable, data);
     const pageScratch = await create("page scratch", scratch.pageScratch, data);
     return {
@@ -68,6 +75,7 @@ export async function allocateState(device: Device, spec: ModelSpec, memory: Mem
       pageScratch,
       step,
       partials,
+      rowTexture,
       ropeTable,
       writeRopeTable(factors) {
         const { base, dimension, scaling } = spec.rope;

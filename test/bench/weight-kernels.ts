@@ -8,7 +8,7 @@ import { type OwnedBuffer, USAGE } from "../../src/gpu/buffers.ts";
 import { type Device, openDevice } from "../../src/gpu/device.ts";
 import { type Operation, prepare } from "../../src/gpu/kernel.ts";
 import { matMul } from "../../src/kernels/mat-mul.ts";
-import { matMulBroadcast } from "../../src/kernels/mat-mul-broadcast.ts";
+import { matMulBroadcast4, matMulBroadcast8 } from "../../src/kernels/mat-mul-broadcast.ts";
 import { matMulVariants } from "../../src/kernels/mat-mul-variant.ts";
 import { type MatVecRows, matVec } from "../../src/kernels/mat-vec.ts";
 import { matVecGated } from "../../src/kernels/mat-vec-gated.ts";
@@ -79,6 +79,8 @@ async function runsOf(device: Device, format: QuantFormat, rowCount: number, col
     OwnedBuffer,
     OwnedBuffer,
   ];
+  // What its values are changes no time.
+  const texture = await device.buffers.createTexture({ label: "rows", byteLength: PREFILL_ROWS * columns * 4 });
   const buffers = { input, quants, extras, bias: input, wanted: input, step, output };
   const params = { columns, rowCount, rowOffset: 0, biasOffset: 0, outStride: rowCount, hasBias: 0, gather: 0 };
   const noNorm = { hasNorm: 0, epsilon: 0 };
@@ -119,21 +121,18 @@ async function runsOf(device: Device, format: QuantFormat, rowCount: number, col
         name: `mat-mul, ${variant.name}`,
         rows: PREFILL_ROWS,
         prepare() {
-          const bound = { label, buffers, params: { ...params, accumulate: 0 } };
           const { prelude } = format;
-          return variant.kernel === "mat-mul"
-            ? prepare(device, matMul, {
-                ...bound,
-                prelude,
-                overrides: { TILES: variant.tiles, FOURS: variant.fours },
-              })
-            : prepare(device, matMulBroadcast, { ...bound, prelude: prelude + variant.prelude, overrides: {} });
+          const bound = { label, prelude, buffers, params: { ...params, accumulate: 0 }, overrides: {} };
+          if (variant.kernel === "mat-mul")
+            return prepare(device, matMul, { ...bound, overrides: { TILES: variant.tiles, FOURS: variant.fours } });
+          if (variant.lanes === 4) return prepare(device, matMulBroadcast4, bound);
+          return prepare(device, matMulBroadcast8, { ...bound, buffers: { ...buffers, input: texture } });
         },
       }),
     ),
   ];
   const bytes = planes.quants.byteLength + planes.extras.byteLength;
-  return { runs, bytes, free: () => owned.forEach((buffer) => void buffer.free()) };
+  return { runs, bytes, free: () => [...owned, texture].forEach((each) => void each.free()) };
 }
 
 async function upload(device: Device, data: ArrayBufferView): Promise<OwnedBuffer> {

@@ -3,9 +3,10 @@ import { beforeEach, expect, test } from "vitest";
 import type { Device } from "../../src/gpu/device.ts";
 import { type BufferBinding, MAX_WORKGROUPS, prepare } from "../../src/gpu/kernel.ts";
 import { matMul } from "../../src/kernels/mat-mul.ts";
-import { matMulBroadcast } from "../../src/kernels/mat-mul-broadcast.ts";
+import { matMulBroadcast4, matMulBroadcast8 } from "../../src/kernels/mat-mul-broadcast.ts";
 import { matMulVariants } from "../../src/kernels/mat-mul-variant.ts";
 import { linearReference } from "../../src/kernels/mat-vec.ts";
+import { rowsToTexture } from "../../src/kernels/rows-to-texture.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
 import { Q4_1 } from "../../src/quant/q4_1.ts";
@@ -54,6 +55,7 @@ async function run(device: Device, variant: Variant, options: Run): Promise<void
   const input = await upload(device, options.input);
   const bound = {
     label: "mat-mul",
+    overrides: {},
     prelude: format.prelude,
     buffers: {
       input,
@@ -75,19 +77,29 @@ async function run(device: Device, variant: Variant, options: Run): Promise<void
     },
   };
   const [TILES, FOURS] = options.shape ?? [2, 1];
-  const operation = await (variant === "portable"
-    ? prepare(device, matMul, { ...bound, overrides: { TILES, FOURS } })
-    : prepare(device, matMulBroadcast, {
-        ...bound,
-        prelude: format.prelude + broadcastPrelude(device)!,
-        overrides: {},
-      }));
-  runOnce(device, operation, { rows: options.gridRows ?? wanted?.length ?? rows });
+  const size = { rows: options.gridRows ?? wanted?.length ?? rows };
+  if (variant === "portable") {
+    runOnce(device, await prepare(device, matMul, { ...bound, overrides: { TILES, FOURS } }), size);
+  } else if (broadcastLanes(device) === 4) {
+    runOnce(device, await prepare(device, matMulBroadcast4, bound), size);
+  } else {
+    const byteLength = options.input.byteLength;
+    const texture = await device.buffers.createTexture({ label: "rows", byteLength });
+    const toTexture = await prepare(device, rowsToTexture, {
+      label: "rows",
+      buffers: { input, output: texture },
+      params: { width: columns },
+      overrides: {},
+    });
+    runOnce(device, toTexture, { rows: options.input.length / columns });
+    const buffers = { ...bound.buffers, input: texture };
+    runOnce(device, await prepare(device, matMulBroadcast8, { ...bound, buffers }), size);
+  }
 }
 
 /** Undefined where subgroups are not for it. */
-function broadcastPrelude({ adapter }: Device): string | undefined {
-  for (const variant of matMulVariants(adapter)) if (variant.kernel === "mat-mul-broadcast") return variant.prelude;
+function broadcastLanes({ adapter }: Device): 4 | 8 | undefined {
+  for (const variant of matMulVariants(adapter)) if (variant.kernel === "mat-mul-broadcast") return variant.lanes;
   return undefined;
 }
 
@@ -97,7 +109,7 @@ function suite(variant: Variant, adapter: TestAdapter): void {
   beforeEach(async (context) => {
     const device = await adapter.device();
     const { subgroupSize } = device.adapter;
-    const absent = variant === "broadcast" && broadcastPrelude(device) === undefined;
+    const absent = variant === "broadcast" && broadcastLanes(device) === undefined;
     context.skip(absent, `subgroups of ${subgroupSize} lanes are not for it`);
   });
 

@@ -3,7 +3,7 @@ import type { OwnedBuffer } from "../../src/gpu/buffers.ts";
 import { USAGE } from "../../src/gpu/buffers.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import type { Access, Kernel, OverrideType, OverrideValues, ParamValues, ScalarType } from "../../src/gpu/kernel.ts";
-import { prepare } from "../../src/gpu/kernel.ts";
+import { type PrepareOptions, prepare } from "../../src/gpu/kernel.ts";
 import { createReadback } from "../../src/gpu/readback.ts";
 import { record } from "../../src/gpu/recorder.ts";
 
@@ -48,7 +48,11 @@ export async function runKernel<
       device.buffers.write(buffer, words);
       buffers[name] = buffer;
     }
-    const operation = await prepare(device, kernel, { label: kernel.name, buffers, ...run });
+    const operation = await prepare(device, kernel, {
+      label: kernel.name,
+      ...run,
+      buffers: buffers as unknown as PrepareOptions<B, P, O>["buffers"],
+    });
     const recorder = record(device);
     recorder.run(operation, run.size);
     const results = {} as { [Name in keyof B]: Float32Array };

@@ -2,7 +2,7 @@
 import { sha256Hex } from "../../base/sha256.ts";
 import type { Device } from "../../gpu/device.ts";
 import { matMul } from "../../kernels/mat-mul.ts";
-import { matMulBroadcast } from "../../kernels/mat-mul-broadcast.ts";
+import { matMulBroadcast4, matMulBroadcast8 } from "../../kernels/mat-mul-broadcast.ts";
 import { matMulVariants } from "../../kernels/mat-mul-variant.ts";
 import { matVec } from "../../kernels/mat-vec.ts";
 import { matVecGated } from "../../kernels/mat-vec-gated.ts";
@@ -22,7 +22,9 @@ export async function tuningKey(
   },
   platform: string,
 ): Promise<string> {
-  const kernels = [matVec, matVecGated, matVecResidual, matMul, matMulBroadcast].map(({ source }) => source);
+  const kernels = [matVec, matVecGated, matVecResidual, matMul, matMulBroadcast4, matMulBroadcast8].map(
+    ({ source }) => source,
+  );
   const preludes = SUPPORTED_FORMATS.map(({ prelude }) => prelude);
   const parts = {
     adapter: Object.entries(adapter).sort(),

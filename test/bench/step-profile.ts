@@ -1,7 +1,8 @@
-// Where a decode step spends its time: its dispatches are caught as they are recorded, then each kind is replayed alone.
+// Where a step spends its time: its dispatches are caught as they are recorded, then each kind is replayed alone.
 // Beside the time on the clock stands that of the process's other threads on all cores, which on a CPU adapter is the kernels'
 // own and hardly moves when the machine is busy with other things. (Linux only.)
-//   node scripts/run.mjs ../test/bench/decode-profile lavapipe|swiftshader|NAME [ROWS [DEPTH [MODEL]]]
+//   node scripts/run.mjs ../test/bench/step-profile lavapipe|swiftshader|NAME [decode|prefill [ROWS [DEPTH [MODEL]]]]
+// ROWS: sequences in decode, tokens of one sequence in prefill (one segment at most).
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { openDawn } from "../../scripts/dawn.ts";
@@ -19,25 +20,34 @@ const ROUNDS = 5;
 const STEPS = 16;
 const CONTEXT_LENGTH = 1024;
 
-export async function main([adapter, rows = "1", depth = "64", path = DEFAULT_MODEL_PATH]: string[]): Promise<void> {
+export async function main(args: string[]): Promise<void> {
+  const [adapter, stage = "decode", rows = stage === "decode" ? "1" : "32", depth = "64", path = DEFAULT_MODEL_PATH] =
+    args;
   const dawn = await openDawn(adapter === undefined ? {} : { adapter });
   const device = await openDevice(dawn.gpu);
   const model = await readGguf(await openFileSource(path));
   const runtime = await createGpuRuntime({ device, model, spec: specOf(model), contextLength: CONTEXT_LENGTH });
   yieldToAdapter();
   const sequences: SequenceId[] = [];
-  for (let row = 0; row < Number(rows); row++) {
+  for (let row = 0; row < (stage === "decode" ? Number(rows) : 1); row++) {
     const sequence = runtime.open();
     sequences.push(sequence);
-    await prefill(runtime, sequence, Number(depth));
+    await prefill(runtime, sequence, 0, Number(depth));
   }
-  await decode(runtime, sequences);
-  await decode(runtime, sequences);
+  const run =
+    stage === "decode"
+      ? () => decode(runtime, sequences)
+      : async () => {
+          await runtime.rewind(sequences[0]!, Number(depth));
+          await prefill(runtime, sequences[0]!, Number(depth), Number(rows));
+        };
+  await run();
+  await run();
 
-  const step = await timed(STEPS, () => decode(runtime, sequences));
-  console.log(`${dawn.name}: ${rows} rows at depth ${depth}: ${figures(step)} a step`);
+  const step = await timed(STEPS, run);
+  console.log(`${dawn.name}: ${stage} of ${rows} rows at depth ${depth}: ${figures(step)} a step`);
 
-  const dispatches = await caught(device.gpu, () => decode(runtime, sequences));
+  const dispatches = await caught(device.gpu, run);
   const kinds = new Map<string, Dispatch[]>();
   for (const dispatch of dispatches) {
     const name = `${dispatch.pipeline.label} ${dispatch.bindGroup.label.replace(/^blk\.\d+\.|\d+/, "")}`;
@@ -144,9 +154,10 @@ async function caught(gpu: GPUDevice, run: () => Promise<unknown>): Promise<Disp
   return dispatches;
 }
 
-async function prefill(runtime: Runtime, sequence: SequenceId, tokens: number): Promise<void> {
-  for (let from = 0; from < tokens; from += runtime.info.maxRows.prefill) {
-    const length = Math.min(runtime.info.maxRows.prefill, tokens - from);
+async function prefill(runtime: Runtime, sequence: SequenceId, start: number, tokens: number): Promise<void> {
+  const end = start + tokens;
+  for (let from = start; from < end; from += runtime.info.maxRows.prefill) {
+    const length = Math.min(runtime.info.maxRows.prefill, end - from);
     const ids = Array.from({ length }, (_, index) => 1000 + (((from + index) * 7919) % 30_000));
     await runtime.step({ stage: "prefill", rows: [{ sequence, input: { ids }, want: "none" }] });
   }
