@@ -1,4 +1,4 @@
-// Numbers of 8 rows at once, and how the 4 lanes of a subgroup share them: of attention-prefill-quads.wgsl.
+// Numbers of 8 rows at once: of attention-prefill-broadcast.wgsl.
 
 alias Quad = mat4x4<f32>;
 
@@ -22,31 +22,6 @@ fn fold(sum: vec4<f32>, key: vec4<f32>, x: Quad) -> vec4<f32> {
   return fma(vec4<f32>(key.w), x[3], fma(vec4<f32>(key.z), x[2], first));
 }
 
-// Of four rows the vector that a lane holds, one component a column.
-fn fromLane0(own: Quad) -> Quad {
-  return transpose(Quad(
-    quadBroadcast(own[0], 0u), quadBroadcast(own[1], 0u), quadBroadcast(own[2], 0u), quadBroadcast(own[3], 0u),
-  ));
-}
-
-fn fromLane1(own: Quad) -> Quad {
-  return transpose(Quad(
-    quadBroadcast(own[0], 1u), quadBroadcast(own[1], 1u), quadBroadcast(own[2], 1u), quadBroadcast(own[3], 1u),
-  ));
-}
-
-fn fromLane2(own: Quad) -> Quad {
-  return transpose(Quad(
-    quadBroadcast(own[0], 2u), quadBroadcast(own[1], 2u), quadBroadcast(own[2], 2u), quadBroadcast(own[3], 2u),
-  ));
-}
-
-fn fromLane3(own: Quad) -> Quad {
-  return transpose(Quad(
-    quadBroadcast(own[0], 3u), quadBroadcast(own[1], 3u), quadBroadcast(own[2], 3u), quadBroadcast(own[3], 3u),
-  ));
-}
-
 fn masked(scores: Octet, key: u32, begin: OctetOfIndices, end: OctetOfIndices) -> Octet {
   let at = vec4<u32>(key);
   return Octet(
@@ -67,12 +42,4 @@ fn weightOf(scores: Octet, most: Octet) -> Octet {
     select(exp(scores.low - most.low), vec4<f32>(0.0), scores.low == vec4<f32>(MASKED)),
     select(exp(scores.high - most.high), vec4<f32>(0.0), scores.high == vec4<f32>(MASKED)),
   );
-}
-
-fn maxOfLanes(v: vec4<f32>) -> vec4<f32> {
-  return max(max(quadBroadcast(v, 0u), quadBroadcast(v, 1u)), max(quadBroadcast(v, 2u), quadBroadcast(v, 3u)));
-}
-
-fn sumOfLanes(v: vec4<f32>) -> vec4<f32> {
-  return (quadBroadcast(v, 0u) + quadBroadcast(v, 1u)) + (quadBroadcast(v, 2u) + quadBroadcast(v, 3u));
 }

@@ -1,12 +1,14 @@
 // Attention for prefill rows: online softmax over tiles of keys (arXiv 1805.02867, 2205.14135).
 import type { AdapterFacts } from "../gpu/device.ts";
 import { defineKernel } from "../gpu/kernel.ts";
+import lanes4 from "./attention-lanes-4.wgsl?raw";
+import lanes8 from "./attention-lanes-8.wgsl?raw";
 import octet from "./attention-octet.wgsl?raw";
 import source from "./attention-prefill.wgsl?raw";
-import quadsSource from "./attention-prefill-quads.wgsl?raw";
+import broadcastSource from "./attention-prefill-broadcast.wgsl?raw";
 
 const ROWS_PER_WORKGROUP = 16;
-const ROWS_PER_QUAD = 8;
+const ROWS_PER_SUBGROUP = 8;
 
 /**
  * queries, output: [rows, headCount, headDim], queries scaled. kv: see kv-format.ts, whose `readBy4` is the prelude. The rows of a sequence see its keys up to
@@ -22,17 +24,26 @@ export const attentionPrefill = defineKernel({
   grid: ({ rows }: { rows: number }, { params }) => [Math.ceil(rows / ROWS_PER_WORKGROUP), params.headCount],
 });
 
-/** The same where a subgroup is 4 lanes: on wider ones it would need another way to spread the keys. */
-export const attentionPrefillQuads = defineKernel({
+/** The same where a workgroup is one subgroup of 4 lanes. */
+export const attentionPrefillBroadcast4 = defineKernel({
   ...attentionPrefill,
-  name: "attention-prefill-quads",
-  source: quadsSource + octet,
-  grid: ({ rows }: { rows: number }, { params }) => [Math.ceil(rows / ROWS_PER_QUAD), params.headCount],
+  name: "attention-prefill-broadcast-4",
+  source: broadcastSource + octet + lanes4,
+  grid: ({ rows }: { rows: number }, { params }) => [Math.ceil(rows / ROWS_PER_SUBGROUP), params.headCount],
+});
+
+/** The same in subgroups of 8. */
+export const attentionPrefillBroadcast8 = defineKernel({
+  ...attentionPrefillBroadcast4,
+  name: "attention-prefill-broadcast-8",
+  source: broadcastSource + octet + lanes8,
 });
 
 /** The kernel for an adapter; fixed, since another would give other bits. */
 export function attentionPrefillFor({ isFallback, subgroupSize }: AdapterFacts): typeof attentionPrefill {
-  return isFallback && subgroupSize === 4 ? attentionPrefillQuads : attentionPrefill;
+  if (isFallback && subgroupSize === 4) return attentionPrefillBroadcast4;
+  if (isFallback && subgroupSize === 8) return attentionPrefillBroadcast8;
+  return attentionPrefill;
 }
 
 export { attentionReference as attentionPrefillReference } from "./attention-reference.ts";

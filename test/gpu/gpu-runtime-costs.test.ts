@@ -95,8 +95,8 @@ describeAdapters("GPU runtime's costs", (adapter) => {
     const last = rows.map((row): Row => ({ ...row, want: LAST }));
     const made = ({ pipelines, bindGroups }: Awaited<ReturnType<typeof steps>>) => pipelines + bindGroups;
     // What is for several rows is made beside the first steps that have them.
-    for (let quiet = 0; quiet < 3; quiet = made(await steps(last)) === 0 ? quiet + 1 : 0)
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let quiet = 0; quiet < 10; quiet = made(await steps(last)) === 0 ? quiet + 1 : 0)
+      await new Promise((resolve) => setTimeout(resolve, 50));
     const plain = await steps(none);
     const head = (await steps(last)).dispatches - plain.dispatches;
     expect(await steps(rows)).toEqual({

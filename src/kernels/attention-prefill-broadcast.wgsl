@@ -1,8 +1,8 @@
-// As attention-prefill.wgsl, for CPU adapters whose subgroups are 4 lanes: a workgroup is one subgroup and makes 8 rows of one
-// head, over tiles of 16 keys at fixed absolute positions with an online softmax. A lane scores every fourth key and sums every
-// fourth vector of the head, so that each key and value is unpacked once for 8 rows; queries and weights come by broadcast. A
-// tile that a row does not see leaves the row's state exactly as it was, so a row's result does not depend on its neighbours.
-// Appended is attention-octet.wgsl.
+// As attention-prefill.wgsl, for CPU adapters whose subgroups are 4 or 8 lanes: a workgroup is one subgroup and makes 8 rows of
+// one head, over tiles of 4 keys a lane at fixed absolute positions with an online softmax. A lane scores every LANES-th key and
+// sums every LANES-th vector of the head, so that each key and value is unpacked once for 8 rows; queries and weights come by
+// broadcast. A tile that a row does not see leaves the row's state exactly as it was, so a row's result does not depend on its
+// neighbours. Appended are attention-octet.wgsl and attention-lanes-4.wgsl or attention-lanes-8.wgsl.
 enable subgroups;
 
 struct Params {
@@ -29,12 +29,11 @@ struct Step {
 override HEAD_DIM: u32;
 
 const ROWS = 8u;
-const LANES = 4u;
-const TILE = 16u;
+const TILE = 4u * LANES;
 const PAGE = 64u;
 const MASKED = -3.0e38;
 
-// Scores, then weights, of the lane's keys in a tile: lane, lane + 4, lane + 8, lane + 12.
+// Scores, then weights, of the lane's keys in a tile: lane, lane + LANES, lane + 2 LANES, lane + 3 LANES.
 alias Scores = array<Octet, 4>;
 
 // Of the lane's keys in a tile, in the same order.
@@ -47,8 +46,8 @@ struct Values {
   lastSlot: u32,
 }
 
-// Of 64 dimensions those of the lane, for each row: vectors lane, lane + 4, lane + 8, lane + 12.
-alias Mixed = array<Quad, ROWS>;
+// Of 64 dimensions those of the lane, for each row: vectors lane, lane + LANES, ...
+alias Mixed = array<OwnVectors, ROWS>;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -104,7 +103,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let keyHead = pages[pageTable + tileStart / PAGE] * 2u * params.kvHeadCount + kvHead;
       let values = Values(keyHead + params.kvHeadCount, inPage, lastSlot);
 
-      let slots = vec4<u32>(lane, lane + 4u, lane + 8u, lane + 12u);
+      let slots = vec4<u32>(lane, lane + LANES, lane + 2u * LANES, lane + 3u * LANES);
       let k = inPage + min(slots, vec4<u32>(lastSlot));
       let ownKeys = Keys(kvRow(keyHead, k.x), kvRow(keyHead, k.y), kvRow(keyHead, k.z), kvRow(keyHead, k.w));
       var scores = Scores();
@@ -180,16 +179,6 @@ fn firstKeysOf(positions: vec4<u32>) -> vec4<u32> {
   return vec4<u32>(firstKeyOf(positions.x), firstKeyOf(positions.y), firstKeyOf(positions.z), firstKeyOf(positions.w));
 }
 
-// Adds the products of vectors `first` ... `first` + 3; those past the head are zero.
-fn addProducts(scores: Scores, q: OctetOfIndices, keys: Keys, first: u32, lane: u32) -> Scores {
-  let low = loadQueries(q.low, first + lane);
-  let high = loadQueries(q.high, first + lane);
-  let after0 = addVector(scores, keys, first, fromLane0(low), fromLane0(high));
-  let after1 = addVector(after0, keys, first + 1u, fromLane1(low), fromLane1(high));
-  let after2 = addVector(after1, keys, first + 2u, fromLane2(low), fromLane2(high));
-  return addVector(after2, keys, first + 3u, fromLane3(low), fromLane3(high));
-}
-
 fn loadQueries(starts: vec4<u32>, index: u32) -> Quad {
   let at = starts + min(index, HEAD_DIM / 4u - 1u);
   let inside = select(0.0, 1.0, index < HEAD_DIM / 4u);
@@ -197,12 +186,11 @@ fn loadQueries(starts: vec4<u32>, index: u32) -> Quad {
 }
 
 fn addVector(scores: Scores, keys: Keys, index: u32, low: Quad, high: Quad) -> Scores {
-  let at = min(index, HEAD_DIM / 4u - 1u);
   return Scores(
-    addKey(scores[0], kvVector(keys[0], at), low, high),
-    addKey(scores[1], kvVector(keys[1], at), low, high),
-    addKey(scores[2], kvVector(keys[2], at), low, high),
-    addKey(scores[3], kvVector(keys[3], at), low, high),
+    addKey(scores[0], vectorAt(keys[0], index), low, high),
+    addKey(scores[1], vectorAt(keys[1], index), low, high),
+    addKey(scores[2], vectorAt(keys[2], index), low, high),
+    addKey(scores[3], vectorAt(keys[3], index), low, high),
   );
 }
 
@@ -216,31 +204,31 @@ fn scaled(mixed: Mixed, factors: Octet) -> Mixed {
 // Adds the tile's weighted values in the order of the keys. Vectors beyond the head repeat its last one.
 fn mixValues(start: Mixed, weights: Scores, values: Values, index: u32) -> Mixed {
   var mixed = start;
-  let vectors = min(vec4<u32>(index, index + 4u, index + 8u, index + 12u), vec4<u32>(HEAD_DIM / 4u - 1u));
   for (var i = 0u; i <= values.lastSlot / LANES; i++) {
-    let w = weights[i];
-    let slot = i * LANES;
-    let after0 = mixValue(mixed, values, vectors, slot, quadBroadcast(w.low, 0u), quadBroadcast(w.high, 0u));
-    let after1 = mixValue(after0, values, vectors, slot + 1u, quadBroadcast(w.low, 1u), quadBroadcast(w.high, 1u));
-    let after2 = mixValue(after1, values, vectors, slot + 2u, quadBroadcast(w.low, 2u), quadBroadcast(w.high, 2u));
-    mixed = mixValue(after2, values, vectors, slot + 3u, quadBroadcast(w.low, 3u), quadBroadcast(w.high, 3u));
+    mixed = mixLanes(mixed, values, index, i * LANES, weights[i]);
   }
   return mixed;
 }
 
-fn mixValue(mixed: Mixed, values: Values, vectors: vec4<u32>, slot: u32, low: vec4<f32>, high: vec4<f32>) -> Mixed {
+fn mixValue(mixed: Mixed, values: Values, index: u32, slot: u32, weights: Octet) -> Mixed {
   let row = kvRow(values.head, values.first + min(slot, values.lastSlot));
-  let value = Quad(kvVector(row, vectors.x), kvVector(row, vectors.y), kvVector(row, vectors.z), kvVector(row, vectors.w));
+  let value = ownVectors(row, index);
+  let low = weights.low;
+  let high = weights.high;
   return Mixed(
     mixed[0] + low.x * value, mixed[1] + low.y * value, mixed[2] + low.z * value, mixed[3] + low.w * value,
     mixed[4] + high.x * value, mixed[5] + high.y * value, mixed[6] + high.z * value, mixed[7] + high.w * value,
   );
 }
 
-fn write(start: u32, index: u32, values: Quad, total: f32) {
-  for (var i = 0u; i < 4u; i++) {
-    if (index + 4u * i < HEAD_DIM / 4u) {
-      output[start + index + 4u * i] = values[i] / total;
+fn vectorAt(row: KvRow, index: u32) -> vec4<f32> {
+  return kvVector(row, min(index, HEAD_DIM / 4u - 1u));
+}
+
+fn write(start: u32, index: u32, values: OwnVectors, total: f32) {
+  for (var i = 0u; i < 16u / LANES; i++) {
+    if (index + LANES * i < HEAD_DIM / 4u) {
+      output[start + index + LANES * i] = values[i] / total;
     }
   }
 }
