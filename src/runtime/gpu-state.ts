@@ -18,6 +18,8 @@ export interface GpuState {
   /** One page, on its way from one page to another: a buffer cannot be copied onto itself. */
   readonly pageScratch: OwnedBuffer;
   readonly step: StepBuffer;
+  /** Where sampling leaves its results, and behind them for each page the token for the step that follows: see KernelRoom. */
+  readonly sampled: OwnedBuffer | undefined;
   /** What decode attention leaves for its second half. */
   readonly partials: OwnedBuffer;
   /** Cosines and sines of every position; empty until `writeRopeTable`. */
@@ -57,6 +59,7 @@ export async function allocateState(device: Device, spec: ModelSpec, memory: Mem
     }
     const step = await createStepBuffer(device, memory.step, spec.vocabSize);
     owned.push(step.owned);
+    const sampled = memory.gpuSampling ? await create("sampled tokens", scratch.sampled, data) : undefined;
     const partials = await create("partial attention", scratch.partials, data);
     const ropeTable = await create("rope table", scratch.ropeTable, data);
     const pageScratch = await create("page scratch", scratch.pageScratch, data);
@@ -67,6 +70,7 @@ export async function allocateState(device: Device, spec: ModelSpec, memory: Mem
       kv,
       pageScratch,
       step,
+      sampled,
       partials,
       ropeTable,
       writeRopeTable(factors) {

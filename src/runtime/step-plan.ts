@@ -2,6 +2,8 @@
 // with paged KV: a batch is refused whole, with nothing changed, or its positions are taken and the plan is carried out.
 import { EngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
+import { looksBack } from "../sampling/plan.ts";
+import { canBeFollowed, type Draw } from "./draw.ts";
 import type { KvPages, PageCopy } from "./kv-pages.ts";
 import type { Row, RowResult, RuntimeCapability, RuntimeInfo, StepBatch } from "./runtime.ts";
 import { type DrawnRow, drawnRow, drawOf, type KernelRow, kernelRow } from "./step-samples.ts";
@@ -9,7 +11,7 @@ import { type DrawnRow, drawnRow, drawOf, type KernelRow, kernelRow } from "./st
 export interface StepPlan {
   /** Token rows of the step. */
   readonly rowCount: number;
-  /** [rowCount, 4]: token id, position, offset of the sequence's page table in `pages`, 0. */
+  /** [rowCount, 4]: token id, position, offset of the sequence's page table in `pages`, 0 or the place of the token instead. */
   readonly rows: Uint32Array<ArrayBuffer>;
   /** Page tables of the batch's sequences, one after the other. */
   readonly pages: Uint32Array<ArrayBuffer>;
@@ -25,7 +27,15 @@ export interface StepPlan {
   readonly copies: readonly PageCopy[];
 }
 
-type Deal =
+interface Deal {
+  readonly by: Dealer;
+  /** The token that the row was fed, where it was still on its way. */
+  readonly follows: Draw | undefined;
+  /** What others may follow. */
+  readonly draw: Draw | undefined;
+}
+
+type Dealer =
   | { readonly to: "caller"; readonly count: number }
   | { readonly to: "sampler"; readonly drawn: DrawnRow }
   | { readonly to: "kernels" };
@@ -33,6 +43,8 @@ type Deal =
 /** What a runtime's kernels can draw by in one step; where there are none, all rows are drawn from logits that are read. */
 export interface KernelRoom {
   readonly entries: number;
+  /** Word of their results at which tokens begin, one for each page of keys and values: what followed its last position. */
+  readonly tokensAt: number;
 }
 
 /**
@@ -49,7 +61,12 @@ export function planStep(
 ): StepPlan {
   throwIfAborted(signal);
   for (const row of batch.rows) refuseUnsupported(row, info.capabilities);
-  const ids = batch.rows.map((row) => checkedIds(row, info.vocabSize));
+  const ids = batch.rows.map((row) => checkedIds(row, kv, info.vocabSize));
+  const draws = batch.rows.map(({ want }): Draw | undefined =>
+    want === "sample" && batch.id !== undefined
+      ? { step: batch.id, place: undefined, token: undefined, fault: undefined }
+      : undefined,
+  );
   const rowCount = ids.reduce((sum, part) => sum + part.length, 0);
   const limit = info.maxRows[batch.stage];
   if (rowCount > limit)
@@ -68,7 +85,7 @@ export function planStep(
       );
   });
   const copies = kv.append(
-    batch.rows.map((row, index) => ({ sequence: row.sequence, ids: ids[index]!, made: batch.stage })),
+    batch.rows.map(({ sequence }, index) => ({ sequence, ids: ids[index]!, made: batch.stage, draw: draws[index] })),
   );
 
   const rows = new Uint32Array(rowCount * 4);
@@ -82,23 +99,32 @@ export function planStep(
   batch.rows.forEach((row, index) => {
     const part = ids[index]!;
     part.forEach((id, offset) => {
-      rows.set([id, starts[index]! + offset, pages.length, 0], (at + offset) * 4);
+      const [token, place] = typeof id === "number" ? [id, 0] : [id.token ?? 0, id.place ?? 0];
+      rows.set([token, starts[index]! + offset, pages.length, place], (at + offset) * 4);
     });
-    pages.push(...kv.table(row.sequence));
+    const table = kv.table(row.sequence);
+    pages.push(...table);
     at += part.length;
+    const draw = draws[index];
+    const dealt = (by: Dealer) => {
+      const [first] = part;
+      deals.push({ by, follows: typeof first === "number" ? undefined : first, draw });
+    };
     if (row.want === "sample") {
       const forSampler = drawnRow(row);
-      const forKernels = kernels && kernelRow(forSampler, info.vocabSize, room);
+      const place = kernels && kernels.tokensAt + table.at(-1)!;
+      const forKernels = place && kernelRow(forSampler, info.vocabSize, room, place);
       (forKernels ? drawn : read).push(at - 1);
       if (forKernels) {
         kernelRows.push(forKernels);
         room -= forKernels.entries.length;
+        if (draw) draw.place = place;
       }
-      deals.push(forKernels ? { to: "kernels" } : { to: "sampler", drawn: forSampler });
+      dealt(forKernels ? { to: "kernels" } : { to: "sampler", drawn: forSampler });
     } else {
       const count = typeof row.want === "string" ? 0 : row.want.at === "all" ? part.length : 1;
       for (let token = at - count; token < at; token++) read.push(token);
-      deals.push({ to: "caller", count });
+      dealt({ to: "caller", count });
     }
   });
   return {
@@ -114,7 +140,7 @@ export function planStep(
 }
 
 /**
- * Deals what was computed to the rows of the batch.
+ * Deals what was computed to the rows of the batch. Draws that they follow have to be known by now; its own are from here on.
  * @param logits of the rows to be read, in the plan's order
  * @param drawn what the kernels drew, in the plan's order
  */
@@ -127,18 +153,27 @@ export function dealRows(
   invariant(drawn.length === plan.kernelRows.length, `${drawn.length} tokens for ${plan.kernelRows.length} wanted`);
   let nextLogits = 0;
   let nextDrawn = 0;
-  return plan.deals.map((deal) => {
-    switch (deal.to) {
+  const dealt = (by: Dealer): RowResult => {
+    switch (by.to) {
       case "caller":
-        nextLogits += deal.count;
-        return deal.count === 0 ? {} : { logits: logits.slice(nextLogits - deal.count, nextLogits) };
+        nextLogits += by.count;
+        return by.count === 0 ? {} : { logits: logits.slice(nextLogits - by.count, nextLogits) };
       case "sampler":
-        return drawOf(logits[nextLogits++]!, deal.drawn);
+        return drawOf(logits[nextLogits++]!, by.drawn);
       case "kernels":
         return drawn[nextDrawn++]!;
       default:
-        return deal satisfies never;
+        return by satisfies never;
     }
+  };
+  return plan.deals.map(({ by, follows, draw }) => {
+    const own = dealt(by);
+    const result = follows?.fault ? { fault: follows.fault } : own;
+    if (draw) {
+      draw.token = result.tokens?.[0]?.token;
+      draw.fault = result.fault;
+    }
+    return result;
   });
 }
 
@@ -156,7 +191,13 @@ function refuseUnsupported(row: Row, capabilities: ReadonlySet<RuntimeCapability
     );
 }
 
-function checkedIds(row: Row, vocabSize: number): number[] {
+function checkedIds(row: Row, kv: KvPages, vocabSize: number): (number | Draw)[] {
+  if ("sampledBy" in row.input) {
+    invariant(!row.plan || !looksBack(row.plan), "a token that nobody knows yet cannot be looked at");
+    const draw = kv.drawn(row.sequence);
+    if (draw?.step === row.input.sampledBy && canBeFollowed(draw)) return [draw];
+    throw new EngineError("invalid_request", `No token of step ${row.input.sampledBy} is this sequence's next.`);
+  }
   invariant("ids" in row.input, "planStep takes token ids; other inputs need a runtime that resolves them first");
   const ids = Array.from(row.input.ids);
   invariant(ids.length > 0, "a row of a step has at least one token");

@@ -4,7 +4,7 @@ import { type EngineOptions, openEngine } from "../../src/engine/engine.ts";
 import { modelAtHand } from "../../src/engine/model-opener.ts";
 import type { RuntimeHost, RuntimeLoad } from "../../src/engine/runtime-host.ts";
 import { readGguf } from "../../src/gguf/gguf.ts";
-import type { Meanwhile, Runtime, SequenceId, StepBatch, StepId, StepResult } from "../../src/runtime/runtime.ts";
+import type { Meanwhile, Runtime, SequenceId, StepBatch, StepResult } from "../../src/runtime/runtime.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { createRandom } from "../fixtures/random.ts";
@@ -109,7 +109,7 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
       const ends = row.want.at === "all" ? ids.map((_, index) => before + index + 1) : [sequence.ids.length];
       return { logits: ends.map((end) => logits(sequence.ids.slice(0, end), sequence.promptLength)) };
     });
-    return { step: index as StepId, rows };
+    return { rows };
   }
 
   return {
@@ -119,6 +119,7 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
       maxSequences: script.maxSequences ?? 4,
       pageLength: 64,
       maxRows: { prefill: script.prefillRows ?? 256, decode: 16 },
+      stepsInFlight: 1,
       samplingSteps: [],
       capabilities: new Set(["logits"]),
       fingerprint: { adapter: "script" },
