@@ -5,13 +5,8 @@ import type { StepId } from "./runtime.ts";
 export interface Draw {
   readonly step: StepId;
   /** Where the kernels of later steps find the token, from its own step on; undefined: nowhere. */
-  place: number | undefined;
+  place?: number;
   /** Known when the step has settled, unless there is a fault. */
-  token: number | undefined;
-  fault: EngineError | undefined;
-}
-
-/** Whether a row can be fed the token, or has its fault. */
-export function canBeFollowed({ place, token, fault }: Draw): boolean {
-  return place !== undefined || token !== undefined || fault !== undefined;
+  token?: number | undefined;
+  fault?: EngineError | undefined;
 }

@@ -13,7 +13,6 @@ import { GPU_SAMPLING_STEPS } from "../kernels/sample-rows.ts";
 import { buildGraph } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import { allocateWeights } from "../model/weights.ts";
-import { canBeFollowed } from "./draw.ts";
 import { allocateMemory } from "./gpu-allocation.ts";
 import { compileGraph } from "./gpu-graph.ts";
 import {
@@ -29,7 +28,7 @@ import { createStepRunner, type Pause, type StepParts } from "./gpu-step.ts";
 import { createKvPages } from "./kv-pages.ts";
 import { createLoadProgress, type LoadProgress, type LoadTimes } from "./load-progress.ts";
 import { SUBMIT_MS } from "./pace.ts";
-import type { Meanwhile, Row, RowResult, Runtime, RuntimeInfo, SequenceId, StepBatch, StepResult } from "./runtime.ts";
+import type { Meanwhile, RowResult, Runtime, RuntimeInfo, SequenceId, StepBatch, StepResult } from "./runtime.ts";
 import { planStep } from "./step-plan.ts";
 import { chooseVariants } from "./tuning/gpu-trials.ts";
 import type { Tuner } from "./tuning/tuner.ts";
@@ -172,7 +171,8 @@ function assemble(
     let leave = await turns.enter();
     try {
       check();
-      if (batch.rows.some(waitsForToken)) {
+      // A token that the kernels could not draw is known when its step has settled.
+      if (batch.rows.some(({ sequence, input }) => "sampledBy" in input && !kv.drawn(sequence)?.place)) {
         await settled;
         check();
       }
@@ -193,12 +193,6 @@ function assemble(
     } finally {
       leave();
     }
-  }
-
-  /** A token that the kernels could not draw is known when its step has settled. */
-  function waitsForToken({ sequence, input }: Row): boolean {
-    const draw = "sampledBy" in input ? kv.drawn(sequence) : undefined;
-    return draw !== undefined && !canBeFollowed(draw);
   }
 
   /** Where nobody waits, a CPU adapter has nothing to draw in between either. */

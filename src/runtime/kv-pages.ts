@@ -70,7 +70,7 @@ export interface KvPages {
 interface Sequence {
   /** A draw stands for its token. */
   readonly ids: (number | Draw)[];
-  drawn: Draw | undefined;
+  drawn?: Draw | undefined;
   /** First position that decode made; infinite while there is none. */
   decodedFrom: number;
   readonly table: number[];
@@ -196,15 +196,7 @@ export function createKvPages(options: KvPagesOptions): KvPages {
     get openSequences() {
       return sequences.size;
     },
-    open: () =>
-      add({
-        ids: [],
-        drawn: undefined,
-        decodedFrom: Number.POSITIVE_INFINITY,
-        table: [],
-        known: [],
-        search: undefined,
-      }),
+    open: () => add({ ids: [], decodedFrom: Number.POSITIVE_INFINITY, table: [], known: [], search: undefined }),
 
     match(ids, search) {
       const path = index.find(Array.prototype.slice.call(ids, 0, ids.length - 1), search);
@@ -212,7 +204,6 @@ export function createKvPages(options: KvPagesOptions): KvPages {
       const decoded = path.findIndex(({ made }) => made === "decode");
       const sequence = add({
         ids: Array.prototype.slice.call(ids, 0, length),
-        drawn: undefined,
         decodedFrom: decoded < 0 ? Number.POSITIVE_INFINITY : decoded * PAGE_LENGTH,
         table: path.map(({ page }) => page),
         known: path,

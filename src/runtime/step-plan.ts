@@ -3,7 +3,7 @@
 import { EngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { looksBack } from "../sampling/plan.ts";
-import { canBeFollowed, type Draw } from "./draw.ts";
+import type { Draw } from "./draw.ts";
 import type { KvPages, PageCopy } from "./kv-pages.ts";
 import type { Row, RowResult, RuntimeCapability, RuntimeInfo, StepBatch } from "./runtime.ts";
 import { type DrawnRow, drawnRow, drawOf, type KernelRow, kernelRow } from "./step-samples.ts";
@@ -23,19 +23,15 @@ export interface StepPlan {
   readonly kernelRows: readonly KernelRow[];
   /** What becomes of them, for each row of the batch. */
   readonly deals: readonly Deal[];
+  /** For each row of the batch, the token that it was fed where that was still on its way. */
+  readonly follows: readonly (Draw | undefined)[];
+  /** For each row of the batch, what others may follow. */
+  readonly draws: readonly (Draw | undefined)[];
   /** To be performed in every layer before the step writes. */
   readonly copies: readonly PageCopy[];
 }
 
-interface Deal {
-  readonly by: Dealer;
-  /** The token that the row was fed, where it was still on its way. */
-  readonly follows: Draw | undefined;
-  /** What others may follow. */
-  readonly draw: Draw | undefined;
-}
-
-type Dealer =
+type Deal =
   | { readonly to: "caller"; readonly count: number }
   | { readonly to: "sampler"; readonly drawn: DrawnRow }
   | { readonly to: "kernels" };
@@ -63,9 +59,7 @@ export function planStep(
   for (const row of batch.rows) refuseUnsupported(row, info.capabilities);
   const ids = batch.rows.map((row) => checkedIds(row, kv, info.vocabSize));
   const draws = batch.rows.map(({ want }): Draw | undefined =>
-    want === "sample" && batch.id !== undefined
-      ? { step: batch.id, place: undefined, token: undefined, fault: undefined }
-      : undefined,
+    want === "sample" && batch.id !== undefined ? { step: batch.id } : undefined,
   );
   const rowCount = ids.reduce((sum, part) => sum + part.length, 0);
   const limit = info.maxRows[batch.stage];
@@ -105,11 +99,6 @@ export function planStep(
     const table = kv.table(row.sequence);
     pages.push(...table);
     at += part.length;
-    const draw = draws[index];
-    const dealt = (by: Dealer) => {
-      const [first] = part;
-      deals.push({ by, follows: typeof first === "number" ? undefined : first, draw });
-    };
     if (row.want === "sample") {
       const forSampler = drawnRow(row);
       const place = kernels && kernels.tokensAt + table.at(-1)!;
@@ -118,13 +107,13 @@ export function planStep(
       if (forKernels) {
         kernelRows.push(forKernels);
         room -= forKernels.entries.length;
-        if (draw) draw.place = place;
+        if (draws[index]) draws[index].place = place;
       }
-      dealt(forKernels ? { to: "kernels" } : { to: "sampler", drawn: forSampler });
+      deals.push(forKernels ? { to: "kernels" } : { to: "sampler", drawn: forSampler });
     } else {
       const count = typeof row.want === "string" ? 0 : row.want.at === "all" ? part.length : 1;
       for (let token = at - count; token < at; token++) read.push(token);
-      dealt({ to: "caller", count });
+      deals.push({ to: "caller", count });
     }
   });
   return {
@@ -135,6 +124,8 @@ export function planStep(
     readCount: read.length,
     kernelRows,
     deals,
+    follows: ids.map(([first]) => (typeof first === "number" ? undefined : first)),
+    draws,
     copies,
   };
 }
@@ -153,27 +144,25 @@ export function dealRows(
   invariant(drawn.length === plan.kernelRows.length, `${drawn.length} tokens for ${plan.kernelRows.length} wanted`);
   let nextLogits = 0;
   let nextDrawn = 0;
-  const dealt = (by: Dealer): RowResult => {
-    switch (by.to) {
+  const dealt = (deal: Deal): RowResult => {
+    switch (deal.to) {
       case "caller":
-        nextLogits += by.count;
-        return by.count === 0 ? {} : { logits: logits.slice(nextLogits - by.count, nextLogits) };
+        nextLogits += deal.count;
+        return deal.count === 0 ? {} : { logits: logits.slice(nextLogits - deal.count, nextLogits) };
       case "sampler":
-        return drawOf(logits[nextLogits++]!, by.drawn);
+        return drawOf(logits[nextLogits++]!, deal.drawn);
       case "kernels":
         return drawn[nextDrawn++]!;
       default:
-        return by satisfies never;
+        return deal satisfies never;
     }
   };
-  return plan.deals.map(({ by, follows, draw }) => {
-    const own = dealt(by);
-    const result = follows?.fault ? { fault: follows.fault } : own;
-    if (draw) {
-      draw.token = result.tokens?.[0]?.token;
-      draw.fault = result.fault;
-    }
-    return result;
+  return plan.deals.map((deal, index) => {
+    const own = dealt(deal);
+    const fault = plan.follows[index]?.fault ?? own.fault;
+    const draw = plan.draws[index];
+    if (draw) Object.assign(draw, { fault, token: own.tokens?.[0]?.token } satisfies Partial<Draw>);
+    return fault ? { fault } : own;
   });
 }
 
@@ -193,9 +182,10 @@ function refuseUnsupported(row: Row, capabilities: ReadonlySet<RuntimeCapability
 
 function checkedIds(row: Row, kv: KvPages, vocabSize: number): (number | Draw)[] {
   if ("sampledBy" in row.input) {
-    invariant(!row.plan || !looksBack(row.plan), "a token that nobody knows yet cannot be looked at");
+    invariant(!row.plan || !looksBack(row.plan), "the plan looks back at a token on its way");
     const draw = kv.drawn(row.sequence);
-    if (draw?.step === row.input.sampledBy && canBeFollowed(draw)) return [draw];
+    const { place, token, fault } = draw ?? {};
+    if (draw?.step === row.input.sampledBy && (place ?? token ?? fault) !== undefined) return [draw];
     throw new EngineError("invalid_request", `No token of step ${row.input.sampledBy} is this sequence's next.`);
   }
   invariant("ids" in row.input, "planStep takes token ids; other inputs need a runtime that resolves them first");

@@ -193,7 +193,7 @@ export function describeInFlight(makeRuntime: MakeRuntime): void {
         { dry: { multiplier: 1, base: 1.5, allowedLength: 2, breakers: new Set<number>() } },
       ]) {
         const row = draw(sequence, { sampledBy: first!.id }, 1, settings);
-        await expect(runtime.step({ stage: "decode", rows: [row] })).rejects.toThrow("looked at");
+        await expect(runtime.step({ stage: "decode", rows: [row] })).rejects.toThrow("looks back");
       }
       await first!.result;
     });

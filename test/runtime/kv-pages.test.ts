@@ -239,7 +239,7 @@ test("pages that decode made, and all that follow them, are found only by who do
 test("a page that holds a token on its way is found when the token is known, by a fork's tokens too", () => {
   const kv = pool(8);
   const search = { isolation: "", exact: false };
-  const draw: Draw = { step: 1 as StepId, place: undefined, token: undefined, fault: undefined };
+  const draw: Draw = { step: 1 as StepId };
   const { sequence } = kv.match([1], search);
   kv.append([{ sequence, ids: zeros(62), made: "prefill", draw }]);
   expect(kv.drawn(sequence)).toBe(draw);
@@ -256,7 +256,7 @@ test("a page that holds a token on its way is found when the token is known, by 
 
 test("what was drawn is forgotten with its row, and only then", () => {
   const kv = pool(8);
-  const draw: Draw = { step: 1 as StepId, place: 3, token: undefined, fault: undefined };
+  const draw: Draw = { step: 1 as StepId, place: 3 };
   const sequence = kv.open();
   kv.append([{ sequence, ids: [1, 2], made: "decode", draw }]);
   kv.rewind(sequence, 2);
