@@ -30,7 +30,7 @@ export interface Script {
   /** Logits after these ids. Default: the tokens of `reply`, one after the other, then the end. */
   logits?: (ids: readonly number[], promptLength: number) => Float32Array;
   reply?: string | readonly number[];
-  /** Runs before the n-th step is computed, counted over the runtime's life. */
+  /** Runs before the n-th step is computed, counted over the runtime's life; unless it is refused. */
   beforeStep?: (step: number, batch: StepBatch) => Promise<void> | void;
   maxSequences?: number;
   prefillRows?: number;
@@ -134,10 +134,10 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
   }
 
   async function compute(index: number, batch: StepBatch, meanwhile?: Meanwhile): Promise<StepResult> {
+    const inputs = batch.rows.map((row) => idsOf(row, find(row.sequence)));
     await script.beforeStep?.(index, batch);
     const pauses = meanwhile && batch.stage === "prefill" ? (script.parts ?? 1) - 1 : 0;
     for (let pause = 0; pause < pauses; pause++) await meanwhile?.run();
-    const inputs = batch.rows.map((row) => idsOf(row, find(row.sequence)));
     const rows = batch.rows.map((row, place) => {
       const sequence = find(row.sequence);
       const ids = inputs[place]!;
