@@ -37,7 +37,7 @@ export function depthOf(latencyMs: number, stepMs: number, most: number): number
  */
 export type Fly = (rows: readonly NextRow[], quiet: () => boolean) => Promise<boolean>;
 
-let steps = 0;
+let nextStep = 0;
 
 /**
  * @param most steps that the runtime takes at once
@@ -64,7 +64,7 @@ export function createFly(
 
     function submit(): void {
       const before = last;
-      const id = steps++ as StepId;
+      const id = nextStep++ as StepId;
       const batch = rows.map((row) =>
         before === undefined ? rowOf(row) : followingRow(row.track, before, pending.length),
       );
