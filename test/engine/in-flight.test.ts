@@ -101,8 +101,8 @@ describe("an answer has the tokens, and the bits of their logprobs, that it has 
       const { engine, runtime } = await openScripted({ ...FLYING, beforeStep });
       const both = [await answer(engine, first), await called];
       expect(both).toEqual(expected);
-      const second_ = runtime.steps.findIndex(({ stage }, index) => stage === "prefill" && index > at);
-      expect(second_ - at).toBeLessThanOrEqual(5);
+      const prompt = runtime.steps.findIndex(({ stage }, index) => stage === "prefill" && index > at);
+      expect(prompt - at).toBeLessThanOrEqual(5);
     }
   });
 
