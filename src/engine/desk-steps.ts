@@ -3,6 +3,7 @@ import { abortedError, isEngineError } from "../base/errors.ts";
 import { createEstimate } from "../base/estimate.ts";
 import { invariant } from "../base/invariant.ts";
 import type { Meanwhile, RowResult, StepBatch } from "../runtime/runtime.ts";
+import { createFly } from "./in-flight.ts";
 import type { NextRow, Track } from "./lane.ts";
 import { makeRoom } from "./memory-pressure.ts";
 import { rowOf, withoutDrafts } from "./next-rows.ts";
@@ -17,8 +18,9 @@ export interface DeskSteps {
   /**
    * Computes a step of these rows. Never rejects: what fails are their lanes.
    * @param between who gets steps between the parts of a prompt
+   * @param quiet given, more steps of the same lanes may follow while nobody else wants one
    */
-  carryOut(rows: readonly NextRow[], between?: Meanwhile): Promise<void>;
+  carryOut(rows: readonly NextRow[], between?: Meanwhile, quiet?: () => boolean): Promise<void>;
 }
 
 /** Of the latest decode step in what is taken for usual. */
@@ -28,11 +30,13 @@ const LATEST_WEIGHT = 0.25;
 export function createDeskSteps(
   slot: RuntimeSlot,
   tracks: ReadonlySet<Track>,
+  stepsInFlight: number,
   newTicket: () => number,
   onStall: (stall: Stall) => void,
 ): DeskSteps {
   let lastStage: StepBatch["stage"] = "decode";
   const decodeMs = createEstimate(LATEST_WEIGHT);
+  const fly = createFly(slot, stepsInFlight, decodeMs, settle, onStall);
 
   /** Undefined when the runtime was lost. */
   async function compute(rows: readonly NextRow[], between?: Meanwhile): Promise<readonly RowResult[] | undefined> {
@@ -59,7 +63,7 @@ export function createDeskSteps(
       // After a loss the lanes go on waiting, for the next runtime's step.
       if (!results || slot.current !== runtime) return [];
       rows.forEach((row, index) => {
-        settle(row, results[index]!);
+        settle(row, results[index]!, row.ids.length + row.draft.length);
       });
       return [];
     } catch (error) {
@@ -80,12 +84,16 @@ export function createDeskSteps(
     return slot.call((runtime) => makeRoom(tracks, rows, runtime)).catch(() => undefined);
   }
 
-  function settle({ track, ids, last, draft }: NextRow, result: RowResult): void {
+  /** @param computed ids of the row, with those of its draft */
+  function settle({ track, last, draft }: NextRow, result: RowResult, computed: number): void {
     const { logits = [], tokens, fault } = result;
     const from = track.held;
-    track.held += ids.length + draft.length;
+    track.held += computed;
     const { waiting, signal, onLogits } = track;
-    if (!waiting) return; // the desk was stopped
+    if (!waiting) {
+      track.arrived.push(result); // it has ended, or will ask
+      return;
+    }
     if (signal.aborted) {
       waiting.reject(abortedError(signal));
       return;
@@ -106,10 +114,11 @@ export function createDeskSteps(
     get decodeMs() {
       return decodeMs.value ?? 0;
     },
-    async carryOut(rows, between) {
+    async carryOut(rows, between, quiet) {
       const stepping = rows.map(({ track }) => track);
       for (const track of stepping) track.stepping = true;
-      for (let left = rows; left.length > 0; ) left = await attempt(left, between);
+      if (quiet && (await fly(rows, quiet))) lastStage = "decode";
+      else for (let left = rows; left.length > 0; ) left = await attempt(left, between);
       for (const track of stepping) {
         track.stepping = false;
         // An abort was left to the end of the step, which a lane that gave way, or lost its runtime, has not seen.

@@ -33,8 +33,9 @@ export interface Desk {
   /**
    * Computes the next step and hands out what it brings. Never rejects: what fails are the lanes in it.
    * @param meanwhile who gets steps between the parts of a prompt
+   * @param alone it is still the desk to have the next step
    */
-  step(meanwhile: (tier: Tier) => Meanwhile | undefined): Promise<void>;
+  step(meanwhile: (tier: Tier) => Meanwhile | undefined, alone: () => boolean): Promise<void>;
   /** A decode step of the lanes of no lower tier, while a prompt is computed; as `step`. */
   decode(tier: Tier): Promise<void>;
   /** The runtime is lost. `ask` is called whenever a lane waits for another one, which `renew` brings. */
@@ -67,7 +68,7 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
   let endWatch: (() => void) | undefined;
 
   const newTicket = () => tickets++;
-  const steps = createDeskSteps(slot, tracks, newTicket, onStall);
+  const steps = createDeskSteps(slot, tracks, info.stepsInFlight, newTicket, onStall);
   const keeper: LanesKeeper = {
     info,
     sampler: createSampler(info.vocabSize),
@@ -158,10 +159,12 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
     get decodeMs() {
       return steps.decodeMs;
     },
-    async step(meanwhile) {
+    async step(meanwhile, alone) {
       const rows = await openRows();
       const [first] = rows;
-      await steps.carryOut(rows, first?.stage === "prefill" ? meanwhile(first.track.tier) : undefined);
+      const inStep = (track: Track) => rows.some((row) => row.track === track);
+      const quiet = () => alone() && readyTracks(tracks).every(inStep);
+      await steps.carryOut(rows, first?.stage === "prefill" ? meanwhile(first.track.tier) : undefined, quiet);
     },
     decode: (tier) => steps.carryOut(decodeRowsOf(decodingBeside(readyTracks(tracks), tier), maxRows.decode)),
     suspend(ask) {

@@ -90,8 +90,9 @@ export async function* generate(
   }
 
   async function decode(): Promise<readonly Sampled[]> {
-    const room = Math.min(lane.draftRoom, limit - sampled.length - 1); // one token comes without a draft
-    const result = await lane.decode(sampled.at(-1)!, plan, drafter.draft(sampled, room));
+    const left = limit - sampled.length;
+    const room = Math.min(lane.draftRoom, left - 1); // one token comes without a draft
+    const result = await lane.decode(sampled.at(-1)!, plan, drafter.draft(sampled, room), left);
     drafter.verified(result.drafted, result.sampled.length - 1);
     return result.sampled;
   }

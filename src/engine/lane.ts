@@ -33,8 +33,9 @@ export interface Lane {
   /**
    * Appends one token and samples what follows.
    * @param draft tokens that may come after it: all that are right are sampled at once
+   * @param left most tokens that may be wanted from here on; as many may be computed before they are asked for
    */
-  decode(id: number, plan: SamplingPlan, draft: readonly number[]): Promise<Decoded>;
+  decode(id: number, plan: SamplingPlan, draft: readonly number[], left: number): Promise<Decoded>;
   /** @throws EngineError `aborted` */
   throwIfAborted(): void;
   /** Back to the end of the prompt, for another answer to it. */
@@ -74,7 +75,11 @@ export interface Track {
   draft: readonly number[];
   /** What the token after the last id is drawn by, where the runtime can do it without handing out logits. */
   plan: SamplingPlan | undefined;
-  /** How many of all these ids the runtime holds; with some of a draft, until those that are wrong are cut. */
+  /** Most tokens that it may want, the one that it waits for included. */
+  left: number;
+  /** What was computed of them before it was asked for, in order: see in-flight. */
+  arrived: RowResult[];
+  /** How many of all these ids the runtime holds; with some of a draft, until those that are wrong are cut, or that arrived. */
   held: number;
   /** Positions of whole pages that other lanes of its request hold with it: giving them up alone frees nothing. */
   shared: number;
@@ -85,7 +90,7 @@ export interface Track {
   suspended: boolean;
   /** It is in the step that is being computed. */
   stepping: boolean;
-  /** Until this settles, the runtime is cutting or forking the sequence; it never rejects. */
+  /** Until this settles, the runtime is cutting or forking the sequence, or has several steps of it; it never rejects. */
   busy: Promise<void> | undefined;
   waiting: Waiting | undefined;
   /** Ends what the lane waits for, when its request's signal fires. */
@@ -141,6 +146,8 @@ export function createTrack(
     decoded: [],
     draft: [],
     plan: undefined,
+    left: 0,
+    arrived: [],
     onLogits: undefined,
     parked: false,
     suspended: false,
@@ -187,11 +194,12 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
       const row = logits!.at(-1)!;
       return (plan) => keeper.sampler.sample(row, plan, { prompt: track.prompt, sampled: [] });
     },
-    async decode(id, plan, draft) {
+    async decode(id, plan, draft, left) {
       track.decoded.push(id);
       track.draft = draft;
+      track.left = left;
       track.plan = drawsItself(track.info, plan) ? plan : undefined;
-      const { tokens, fault, logits: rows = [] } = await following();
+      const { tokens, fault, logits: rows = [] } = track.arrived.shift() ?? (await following());
       if (fault) throw fault;
       if (tokens) return { sampled: tokens, drafted: 0 };
       const sampled = verify(keeper.sampler, plan, rows, draft, { prompt: track.prompt, sampled: track.decoded });
@@ -203,7 +211,9 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
     throwIfAborted: () => throwIfAborted(signal),
     async rewind() {
       throwIfAborted(signal);
+      await track.busy; // what is in flight is still for the answer before
       track.decoded = [];
+      track.arrived = [];
       await keeper.call((runtime) => cutTo(track, track.prompt.length, runtime));
       keeper.memoryEased();
     },

@@ -1,7 +1,7 @@
 // Which lanes have the next step of their model, and with what.
 import type { Tier } from "../api/request.ts";
 import { invariant } from "../base/invariant.ts";
-import type { Row, StepBatch } from "../runtime/runtime.ts";
+import type { Row, StepBatch, StepId } from "../runtime/runtime.ts";
 import { type NextRow, nextRow, type Track } from "./lane.ts";
 import { byTier } from "./tiers.ts";
 
@@ -85,4 +85,13 @@ export function rowOf({ track, ids, stage, last, draft }: NextRow): Row {
   const all = (stage === "prefill" && track.onLogits !== undefined) || draft.length > 0;
   const want = all || last ? ({ logits: true, at: all ? "all" : "last" } as const) : "none";
   return { sequence, input: { ids: draft.length > 0 ? [...Array.from(ids), ...draft] : ids }, want };
+}
+
+/**
+ * For a lane that waits, a row that follows the step `before`.
+ * @param pending steps that are under way for it, that one included
+ */
+export function followingRow({ home, plan, prompt, decoded }: Track, before: StepId, pending: number): Row {
+  const history = { prompt, sampled: { length: decoded.length + pending } };
+  return { sequence: home!.sequence, input: { sampledBy: before }, want: "sample", plan: plan!, history };
 }

@@ -47,7 +47,7 @@ export function createScheduler({ onStall, onLost }: Pick<DeskEvents, "onStall" 
       await nextTask();
       const next = nextDesk();
       if (!next) break;
-      await next.step(meanwhile);
+      await next.step(meanwhile, () => nextDesk() === next);
     }
     running = false;
   }

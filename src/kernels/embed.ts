@@ -3,7 +3,8 @@ import { defineKernel } from "../gpu/kernel.ts";
 import source from "./embed.wgsl?raw";
 
 /**
- * rows: [rows] of (token id, ...). quants, extras: the planes of matrix rows `rowOffset` up to `rowOffset + rowCount`; tokens
+ * rows: [rows] of (token id, _, _, 0), or (_, _, _, place) with the id at that index of tokens: sampled by an earlier step;
+ * tokens may be anything where no row has a place. quants, extras: the planes of matrix rows `rowOffset` up to `rowOffset + rowCount`; tokens
  * outside are left to the other parts. output: [rows, columns], columns a multiple of 4; embeddings times `scale`. forNorm: 1
  * leaves what matVecResidual does in `normed` and `squares`, by the norm's weight `gain`; with 0 these three may be anything.
  * prelude: the format's. Size: rows.
@@ -16,6 +17,7 @@ export const embed = defineKernel({
     quants: "read",
     extras: "read",
     gain: "read",
+    tokens: "read",
     output: "read_write",
     normed: "read_write",
     squares: "read_write",

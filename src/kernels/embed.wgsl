@@ -10,22 +10,26 @@ struct Params {
   forNorm: u32,
 }
 
-// x: token id
+// x: token id; or w: where in `tokens` it is
 @group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> quants: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> extras: array<u32>;
 @group(0) @binding(3) var<storage, read> gain: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> output: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> normed: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read_write> squares: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(4) var<storage, read> tokens: array<u32>;
+@group(0) @binding(5) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> normed: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> squares: array<f32>;
+@group(0) @binding(8) var<uniform> params: Params;
 
 @compute @workgroup_size(32)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let index = workgroup.x * 32u + thread;
   let groups = (params.columns + 31u) / 32u;
   let row = workgroup.y;
-  let token = rows[row].x;
+  var token = rows[row].x;
+  if (rows[row].w != 0u) {
+    token = tokens[rows[row].w];
+  }
   if (index >= groups || token < params.rowOffset || token - params.rowOffset >= params.rowCount) {
     return;
   }

@@ -4,7 +4,8 @@ import source from "./sample-choose.wgsl?raw";
 import drawSource from "./sample-draw.wgsl?raw";
 import rowsSource from "./sample-rows.wgsl?raw";
 
-/** distances: what was `scores`. The others: as sampleWeigh left them. results: [rows, SAMPLE_RESULT_WORDS]. Size: rows. */
+/** distances: what was `scores`. The others: as sampleWeigh left them. results: [rows, SAMPLE_RESULT_WORDS], and the rows' places behind.
+ * Size: rows. */
 export const sampleChoose = defineKernel({
   name: "sample-choose",
   source: source + rowsSource + drawSource,

@@ -93,6 +93,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let chosen = ~atomicLoad(&token);
     let firstBroken = ~atomicLoad(&broken);
     results[result] = chosen;
+    results[row.place] = chosen;
     results[result + 1u] = logits[row.logitsRow * params.vocabSize + min(chosen, params.vocabSize - 1u)];
     results[result + 2u] = firstBroken;
     results[result + 3u] = logits[row.logitsRow * params.vocabSize + min(firstBroken, params.vocabSize - 1u)];

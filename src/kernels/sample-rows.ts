@@ -28,7 +28,7 @@ export const MOST_ALTERNATIVES = 20;
 /** The largest vocabulary that the kernels work on. */
 export const MOST_SAMPLED_TOKENS = 512 * 1024;
 
-export const SAMPLE_ROW_WORDS = 16;
+export const SAMPLE_ROW_WORDS = 17;
 export const SAMPLE_ENTRY_WORDS = 4;
 export const SAMPLE_RESULT_WORDS = 64;
 
@@ -120,11 +120,12 @@ export function writeSampleEntries(
   });
 }
 
-/** Where a row's logits and entries are. */
+/** Where a row's logits and entries are, and the word of the results that is to have its token beside its own. */
 export interface SampleSources {
   readonly logitsRow: number;
   readonly firstEntry: number;
   readonly entryCount: number;
+  readonly place: number;
 }
 
 /** Writes `Row` of the kernels at word `at`. */
@@ -134,7 +135,7 @@ export function writeSampleRow(
   plan: SamplingPlan,
   history: TokenHistory,
   vocabSize: number,
-  { logitsRow, firstEntry, entryCount }: SampleSources,
+  { logitsRow, firstEntry, entryCount, place }: SampleSources,
 ): void {
   const floats = new Float32Array(words.buffer, words.byteOffset, words.length);
   const { options } = plan;
@@ -160,6 +161,7 @@ export function writeSampleRow(
   floats[at + 13] = 1 / options.repetitionPenalty;
   floats[at + 14] = options.presencePenalty;
   words[at + 15] = Math.min(options.logprobs ?? 0, MOST_ALTERNATIVES, vocabSize);
+  words[at + 16] = place;
 }
 
 /**

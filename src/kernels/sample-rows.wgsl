@@ -18,6 +18,7 @@ struct Row {
   repetitionInverse: f32,
   presence: f32,
   topCount: u32,
+  place: u32, // in `results`, of the token for later steps
 }
 
 const GREEDY = 1u;

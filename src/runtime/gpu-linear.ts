@@ -30,6 +30,7 @@ export async function embedOperations(
             quants,
             extras,
             gain: gain ?? quants,
+            tokens: state.sampled ?? quants,
             output: compiler.slot(output),
             normed: compiler.slot("normed"),
             squares: compiler.slot("squares"),

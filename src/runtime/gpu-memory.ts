@@ -21,8 +21,12 @@ const MAX_SEQUENCES = 64;
 /** Rows of logits held at once: a step that wants more runs its head several times. */
 export const LOGIT_ROWS = 16;
 export const READS_IN_FLIGHT = 2;
+/** Of steps whose tokens are sampled on the GPU: enough for the way of a result to the CPU to take three times a step's work. */
+export const STEPS_IN_FLIGHT = 4;
 /** Tokens of a step whose logits have a bias or a penalty, 16 bytes each: rows beyond them are sampled on the CPU. */
 const SAMPLE_ENTRIES = 8192;
+/** Words of what sampling leaves of a step's rows. */
+export const RESULT_WORDS = LOGIT_ROWS * SAMPLE_RESULT_WORDS;
 /** Where pages are plenty, each answer of a full decode step gets so many beside one whole context. */
 const PAGES_PER_ANSWER = 4;
 /** A model is not loaded with less context than this, unless less was asked for: it could hold no conversation. */
@@ -77,8 +81,10 @@ export interface ScratchBytes {
   readonly rowTexture: number;
   readonly ropeTable: number;
   readonly pageScratch: number;
-  /** What sampling needs between its kernels and for its results, these read back included. */
+  /** What sampling needs between its kernels, and for its results to be read. */
   readonly sampling: number;
+  /** Its results, and a token for each page. */
+  readonly sampled: number;
   /** One of READS_IN_FLIGHT. */
   readonly readback: number;
 }
@@ -105,7 +111,6 @@ export function planMemory(device: Device, spec: ModelSpec, request: MemoryReque
 
   const availableBytes = request.availableBytes ?? DEFAULT_BYTES;
   const wanted = Math.min(request.contextLength ?? spec.contextLength, spec.contextLength);
-  const wantedPages = Math.ceil(wanted / PAGE_LENGTH);
   const room = Math.min(
     Math.floor((availableBytes - sum(scratchFor(wanted))) / pageBytes),
     Math.floor(device.maxBindingBytes / layerPageBytes),
@@ -123,7 +128,7 @@ export function planMemory(device: Device, spec: ModelSpec, request: MemoryReque
     );
   }
   const contextLength = Math.min(wanted, room * PAGE_LENGTH);
-  const pageCount = Math.min(room, Math.max(2 * wantedPages, wantedPages + PAGES_PER_ANSWER * DECODE_ROWS));
+  const pageCount = Math.min(room, mostPages(wanted));
   const scratch = scratchFor(contextLength);
   const step = stepBounds({ maxRows, maxSequences, contextLength, gpuSampling });
   return {
@@ -153,6 +158,12 @@ export function shrinkMemory(device: Device, spec: ModelSpec, plan: MemoryPlan):
   });
 }
 
+/** Pages that are worth having for such a context. */
+function mostPages(contextLength: number): number {
+  const ofContext = Math.ceil(contextLength / PAGE_LENGTH);
+  return Math.max(2 * ofContext, ofContext + PAGES_PER_ANSWER * DECODE_ROWS);
+}
+
 interface Sizes {
   readonly maxRows: MemoryPlan["maxRows"];
   readonly maxSequences: number;
@@ -178,9 +189,8 @@ function scratchBytes(spec: ModelSpec, graphs: readonly Graph[], sizes: Sizes): 
     rowTexture: sizes.rowTexture ? textureBytes(maxRows.prefill * widestInput(graphs) * 4) : 0,
     ropeTable: contextLength * spec.rope.dimension * 4,
     pageScratch: layerPageBytes,
-    sampling: sizes.gpuSampling
-      ? samplerBytes(spec.vocabSize, LOGIT_ROWS) + READS_IN_FLIGHT * LOGIT_ROWS * SAMPLE_RESULT_WORDS * 4
-      : 0,
+    sampling: sizes.gpuSampling ? samplerBytes(spec.vocabSize, LOGIT_ROWS) + STEPS_IN_FLIGHT * RESULT_WORDS * 4 : 0,
+    sampled: sizes.gpuSampling ? (RESULT_WORDS + mostPages(contextLength)) * 4 : 0,
     readback: LOGIT_ROWS * spec.vocabSize * 4,
   };
 }

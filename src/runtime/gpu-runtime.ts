@@ -9,19 +9,26 @@ import type { Gguf } from "../gguf/gguf.ts";
 import type { Device } from "../gpu/device.ts";
 import { createReadback } from "../gpu/readback.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
-import { GPU_SAMPLING_STEPS, SAMPLE_RESULT_WORDS } from "../kernels/sample-rows.ts";
+import { GPU_SAMPLING_STEPS } from "../kernels/sample-rows.ts";
 import { buildGraph } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import { allocateWeights } from "../model/weights.ts";
 import { allocateMemory } from "./gpu-allocation.ts";
 import { compileGraph } from "./gpu-graph.ts";
-import { LOGIT_ROWS, type MemoryPlan, type MemoryRequest, planMemory, READS_IN_FLIGHT } from "./gpu-memory.ts";
+import {
+  LOGIT_ROWS,
+  type MemoryPlan,
+  type MemoryRequest,
+  planMemory,
+  RESULT_WORDS,
+  STEPS_IN_FLIGHT,
+} from "./gpu-memory.ts";
 import { createGpuSampler } from "./gpu-sampler.ts";
-import { createStepRunner, type Pause, type StepParts, type SubmittedStep } from "./gpu-step.ts";
+import { createStepRunner, type Pause, type StepParts } from "./gpu-step.ts";
 import { createKvPages } from "./kv-pages.ts";
 import { createLoadProgress, type LoadProgress, type LoadTimes } from "./load-progress.ts";
 import { SUBMIT_MS } from "./pace.ts";
-import type { Meanwhile, Runtime, RuntimeInfo, SequenceId, StepBatch, StepId, StepResult } from "./runtime.ts";
+import type { Meanwhile, RowResult, Runtime, RuntimeInfo, SequenceId, StepBatch, StepResult } from "./runtime.ts";
 import { planStep } from "./step-plan.ts";
 import { chooseVariants } from "./tuning/gpu-trials.ts";
 import type { Tuner } from "./tuning/tuner.ts";
@@ -86,17 +93,18 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       return { compiled, sampling, variants: description, compileMs: performance.now() - compileStart };
     };
     const openSampling = async () => {
-      if (!memory.gpuSampling) return undefined;
+      const results = state.sampled;
+      if (!results) return undefined;
       const sampler = await createGpuSampler(device, spec.vocabSize, LOGIT_ROWS, {
         logits: state.logits,
         rows: state.step.samples,
         entries: state.step.entries,
+        results,
       });
       cleanups.push(sampler.free);
-      const resultBytes = LOGIT_ROWS * SAMPLE_RESULT_WORDS * 4;
-      const reads = await createReadback(device, resultBytes, READS_IN_FLIGHT);
+      const reads = await createReadback(device, RESULT_WORDS * 4, STEPS_IN_FLIGHT);
       cleanups.push(reads.dispose);
-      return { sampler, reads };
+      return { sampler, results, reads };
     };
     const uploaded = upload();
     const [times, { compiled, sampling, variants, compileMs }] = await allEnded([uploaded, compile()] as const, () =>
@@ -111,8 +119,9 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       maxSequences,
       pageLength: PAGE_LENGTH,
       maxRows,
+      stepsInFlight: sampling ? STEPS_IN_FLIGHT : 1,
       samplingSteps: sampling ? GPU_SAMPLING_STEPS : [],
-      capabilities: new Set(["logits", "match", "sample"]),
+      capabilities: new Set(["logits", "match", "sample", ...(sampling ? (["sampledBy"] as const) : [])]),
       fingerprint: {
         adapter: Object.values(device.adapter).join("/"),
         kernels: await sha256Hex(
@@ -140,10 +149,12 @@ function assemble(
 ): Runtime {
   const kv = createKvPages({ pageCount, maxSequences: info.maxSequences, pageBytes });
   const runner = createStepRunner(device, info.vocabSize, layerPageBytes, parts, check);
+  const kernels = parts.sampling && { entries: step.entries, tokensAt: RESULT_WORDS };
   let disposed = false;
-  let stepCount = 0;
   /** Steps take effect in call order: each is recorded when the one before it was submitted, or pauses. */
   const turns = createTurns();
+  /** All steps that were submitted have settled: they do so in their order. */
+  let settled: Promise<unknown> = Promise.resolve();
   /** Of prefills that pause: nothing else may be done with them. */
   const paused = new Set<SequenceId>();
 
@@ -152,12 +163,21 @@ function assemble(
     device.check();
   }
 
-  async function submit(batch: StepBatch, signal?: AbortSignal, meanwhile?: Meanwhile): Promise<SubmittedStep> {
+  async function submit(
+    batch: StepBatch,
+    signal?: AbortSignal,
+    meanwhile?: Meanwhile,
+  ): Promise<{ readonly results: Promise<RowResult[]> }> {
     let leave = await turns.enter();
     try {
       check();
+      // A token that the kernels could not draw is known when its step has settled.
+      if (batch.rows.some(({ sequence, input }) => "sampledBy" in input && !kv.drawn(sequence)?.place)) {
+        await settled;
+        check();
+      }
       for (const { sequence } of batch.rows) invariant(!paused.has(sequence), `sequence ${sequence} is in a step`);
-      const plan = planStep(batch, kv, info, signal, parts.sampling && { entries: step.entries });
+      const plan = planStep(batch, kv, info, signal, kernels);
       const wait = async () => {
         if (!meanwhile) return; // whoever has asked for the next step gets it after this one
         for (const { sequence } of batch.rows) paused.add(sequence);
@@ -166,7 +186,10 @@ function assemble(
         leave = await turns.enter();
         for (const { sequence } of batch.rows) paused.delete(sequence);
       };
-      return await runner.submit(batch.stage, plan, pauseOf(batch.stage, wait, meanwhile));
+      const submitted = await runner.submit(batch.stage, plan, pauseOf(batch.stage, wait, meanwhile));
+      const results = settled.then(() => submitted.results());
+      settled = results.catch(() => {});
+      return { results };
     } finally {
       leave();
     }
@@ -199,12 +222,11 @@ function assemble(
     },
     async step(batch, signal, meanwhile) {
       check();
-      const id = ++stepCount as StepId;
       try {
-        const rows = await (await submit(batch, signal, meanwhile)).results();
+        const rows = await (await submit(batch, signal, meanwhile)).results;
         check();
         throwIfAborted(signal);
-        return { step: id, rows } satisfies StepResult;
+        return { rows } satisfies StepResult;
       } catch (error) {
         throw explain(error);
       }

@@ -1,11 +1,11 @@
 // Sampling on the GPU: three dispatches that take rows of logits to tokens, and all that they need between them.
-import { type OwnedBuffer, USAGE } from "../gpu/buffers.ts";
+import { USAGE } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
 import { type BufferBinding, prepare } from "../gpu/kernel.ts";
 import type { Recorder } from "../gpu/recorder.ts";
 import { sampleAdjust } from "../kernels/sample-adjust.ts";
 import { sampleChoose } from "../kernels/sample-choose.ts";
-import { SAMPLE_RESULT_WORDS, sampleScratch, sampleWeights } from "../kernels/sample-rows.ts";
+import { sampleScratch, sampleWeights } from "../kernels/sample-rows.ts";
 import { sampleWeigh } from "../kernels/sample-weigh.ts";
 
 export interface SampleInput {
@@ -14,11 +14,11 @@ export interface SampleInput {
   /** Both as kernels/sample-rows.ts writes them. */
   readonly rows: BufferBinding;
   readonly entries: BufferBinding;
+  /** [rows, SAMPLE_RESULT_WORDS] after the dispatches, and the rows' places behind. */
+  readonly results: BufferBinding;
 }
 
 export interface GpuSampler {
-  /** [rows, SAMPLE_RESULT_WORDS] after `record`'s work is done. */
-  readonly results: OwnedBuffer;
   /** Adds the dispatches for the first `rows` rows. */
   record(recorder: Recorder, rows: number): void;
   readonly sources: readonly string[];
@@ -28,7 +28,7 @@ export interface GpuSampler {
 /** Bytes of the buffers that a sampler makes. */
 export function samplerBytes(vocabSize: number, rows: number): number {
   const scratch = Object.values(sampleScratch(vocabSize, rows)).reduce((sum, words) => sum + words, 0);
-  return (scratch + sampleWeights().length + rows * SAMPLE_RESULT_WORDS) * 4;
+  return (scratch + sampleWeights().length) * 4;
 }
 
 /**
@@ -39,7 +39,7 @@ export async function createGpuSampler(
   device: Device,
   vocabSize: number,
   rows: number,
-  { logits, ...told }: SampleInput,
+  { logits, results, ...told }: SampleInput,
 ): Promise<GpuSampler> {
   const frees: (() => void)[] = [];
   const free = () => {
@@ -57,7 +57,6 @@ export async function createGpuSampler(
     const largest = await create("largest logits", sizes.largest);
     const best = await create("best scores", sizes.best);
     const histogram = await create("weights by distance", sizes.histogram);
-    const results = await create("sampled tokens", rows * SAMPLE_RESULT_WORDS);
     const table = sampleWeights();
     const weights = await create("e^-x", table.length);
     device.buffers.write(weights, table);
@@ -82,7 +81,6 @@ export async function createGpuSampler(
     ];
     for (const operation of operations) frees.push(operation.free);
     return {
-      results,
       record(recorder, count) {
         for (const operation of operations) recorder.run(operation, { rows: count });
       },

@@ -18,6 +18,8 @@ export interface GpuState {
   /** One page, on its way from one page to another: a buffer cannot be copied onto itself. */
   readonly pageScratch: OwnedBuffer;
   readonly step: StepBuffer;
+  /** Where sampling leaves its results, and behind them for each page the token for the step that follows: see KernelRoom. */
+  readonly sampled: OwnedBuffer | undefined;
   /** What decode attention leaves for its second half. */
   readonly partials: OwnedBuffer;
   /** The input of a product of prefill rows, for variants of mat-mul that read it as a texture. */
@@ -59,6 +61,7 @@ export async function allocateState(device: Device, spec: ModelSpec, memory: Mem
     }
     const step = await createStepBuffer(device, memory.step, spec.vocabSize);
     owned.push(step.owned);
+    const sampled = memory.gpuSampling ? await create("sampled tokens", scratch.sampled, data) : undefined;
     const partials = await create("partial attention", scratch.partials, data);
     const rowTexture =
       scratch.rowTexture > 0
@@ -74,6 +77,7 @@ export async function allocateState(device: Device, spec: ModelSpec, memory: Mem
       kv,
       pageScratch,
       step,
+      sampled,
       partials,
       rowTexture,
       ropeTable,

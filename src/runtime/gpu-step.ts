@@ -2,7 +2,7 @@
 import type { Device } from "../gpu/device.ts";
 import type { Dispatch } from "../gpu/kernel.ts";
 import type { PendingRead, Readback } from "../gpu/readback.ts";
-import { record } from "../gpu/recorder.ts";
+import { type BufferRange, record } from "../gpu/recorder.ts";
 import { readSampleResult, SAMPLE_RESULT_WORDS } from "../kernels/sample-rows.ts";
 import type { CompiledGraph } from "./gpu-graph.ts";
 import { LOGIT_ROWS } from "./gpu-memory.ts";
@@ -24,13 +24,14 @@ export interface StepParts {
 
 export interface Sampling {
   readonly sampler: GpuSampler;
-  /** LOGIT_ROWS results a slot; as many slots as for logits. */
+  readonly results: BufferRange;
+  /** LOGIT_ROWS results a slot. */
   readonly reads: Readback;
 }
 
 /** A step that was submitted. */
 export interface SubmittedStep {
-  /** Waits for the GPU. @throws EngineError `device_lost`, `disposed` */
+  /** Waits for the GPU. To be called once all steps before have settled. @throws EngineError `device_lost`, `disposed` */
   results(): Promise<RowResult[]>;
 }
 
@@ -131,7 +132,7 @@ export function createStepRunner(
     let results: PendingRead | undefined;
     if (sampling && sampledRows > 0) {
       sampling.sampler.record(recorder, sampledRows);
-      results = read(sampling.reads, sampling.sampler.results, sampledRows * SAMPLE_RESULT_WORDS * 4);
+      results = read(sampling.reads, sampling.results, sampledRows * SAMPLE_RESULT_WORDS * 4);
     }
     try {
       recorder.submit();

@@ -4,6 +4,7 @@
 import { EngineError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
+import type { Draw } from "./draw.ts";
 import { createPrefixIndex, type Made, type PageNode } from "./prefix-index.ts";
 import type { PrefixMatch } from "./runtime.ts";
 
@@ -15,8 +16,10 @@ export interface PageCopy {
 
 export interface Append {
   readonly sequence: number;
-  readonly ids: ArrayLike<number>;
+  readonly ids: ArrayLike<number | Draw>;
   readonly made: Made;
+  /** What is sampled after them. */
+  readonly draw?: Draw | undefined;
 }
 
 export interface KvPagesOptions {
@@ -55,6 +58,8 @@ export interface KvPages {
   free(sequence: number): void;
   /** Positions held. */
   length(sequence: number): number;
+  /** What was sampled after the last position, by the append that made it. */
+  drawn(sequence: number): Draw | undefined;
   /** Page of positions [p * 64, p * 64 + 64) at index p. */
   table(sequence: number): readonly number[];
   has(sequence: number): boolean;
@@ -63,7 +68,9 @@ export interface KvPages {
 }
 
 interface Sequence {
-  readonly ids: number[];
+  /** A draw stands for its token. */
+  readonly ids: (number | Draw)[];
+  drawn?: Draw | undefined;
   /** First position that decode made; infinite while there is none. */
   decodedFrom: number;
   readonly table: number[];
@@ -128,16 +135,21 @@ export function createKvPages(options: KvPagesOptions): KvPages {
 
   /** Makes pages that have become full known, for whoever begins with the same tokens. */
   function publishFull(sequence: Sequence): void {
-    if (!sequence.search) return;
-    while ((sequence.known.length + 1) * PAGE_LENGTH <= sequence.ids.length) publish(sequence, sequence.search);
+    const { ids, known, search } = sequence;
+    while (search && (known.length + 1) * PAGE_LENGTH <= ids.length) {
+      const start = known.length * PAGE_LENGTH;
+      const tokens = ids.slice(start, start + PAGE_LENGTH).map((id) => (typeof id === "number" ? id : id.token));
+      if (!tokens.every((token) => token !== undefined)) return; // some are still on their way
+      publish(sequence, tokens, search);
+    }
   }
 
-  function publish({ ids, table, known, decodedFrom }: Sequence, search: PrefixMatch): void {
+  function publish({ table, known, decodedFrom }: Sequence, tokens: readonly number[], search: PrefixMatch): void {
     const place = known.length;
     const start = place * PAGE_LENGTH;
     const made = start + PAGE_LENGTH <= decodedFrom ? "prefill" : "decode";
     const page = table[place]!;
-    const node = index.add(known, ids.slice(start, start + PAGE_LENGTH), page, made, search.isolation);
+    const node = index.add(known, tokens, page, made, search.isolation);
     if (node?.page === page) references[page]!++;
     known.push(node);
     index.touch(known, search.protectedUntil);
@@ -162,12 +174,13 @@ export function createKvPages(options: KvPagesOptions): KvPages {
     return pages;
   }
 
-  function extend(held: Sequence, ids: ArrayLike<number>, made: Made): void {
+  function extend(held: Sequence, { ids, made, draw }: Append): void {
     if (made === "decode") held.decodedFrom = Math.min(held.decodedFrom, held.ids.length);
     for (let place = 0; place < ids.length; place++) {
       if (held.ids.length % PAGE_LENGTH === 0) held.table.push(take());
       held.ids.push(ids[place]!);
     }
+    held.drawn = draw;
     // What decode made may be a guess that is cut again: a page that is known would have to be copied then.
     if (made === "prefill") publishFull(held);
   }
@@ -211,17 +224,17 @@ export function createKvPages(options: KvPagesOptions): KvPages {
         );
       while (free.length < asked) invariant(dropOldest(), "pages were counted that cannot be dropped");
       const copies: PageCopy[] = [];
-      for (const { sequence, ids, made } of appends) {
-        const held = find(sequence);
+      for (const append of appends) {
+        const held = find(append.sequence);
         publishFull(held);
         const open = openPage(held.ids.length, held.table);
-        if (open !== undefined && ids.length > 0 && references[open]! > 1) {
+        if (open !== undefined && append.ids.length > 0 && references[open]! > 1) {
           const to = take();
           copies.push({ from: open, to });
           held.table[held.table.length - 1] = to;
           release(open);
         }
-        extend(held, ids, made);
+        extend(held, append);
       }
       trim();
       return copies;
@@ -229,13 +242,14 @@ export function createKvPages(options: KvPagesOptions): KvPages {
 
     fork(sequence) {
       publishFull(find(sequence));
-      const { ids, decodedFrom, table, known, search } = find(sequence);
-      return add({ ids: [...ids], decodedFrom, table: [...table], known: [...known], search });
+      const { ids, table, known, ...rest } = find(sequence);
+      return add({ ...rest, ids: [...ids], table: [...table], known: [...known] });
     },
 
     rewind(sequence, length) {
       const held = find(sequence);
       invariant(length >= 0 && length <= held.ids.length, `cannot rewind ${held.ids.length} positions to ${length}`);
+      if (length < held.ids.length) held.drawn = undefined;
       held.ids.length = length;
       held.known.length = Math.min(held.known.length, Math.floor(length / PAGE_LENGTH));
       if (length <= held.decodedFrom) held.decodedFrom = Number.POSITIVE_INFINITY;
@@ -251,6 +265,7 @@ export function createKvPages(options: KvPagesOptions): KvPages {
     },
 
     length: (sequence) => find(sequence).ids.length,
+    drawn: (sequence) => find(sequence).drawn,
     table: (sequence) => find(sequence).table,
     has: (sequence) => sequences.has(sequence),
     references: (page) => references[page]!,

@@ -16,7 +16,7 @@ import type { MatrixRef, ModelSpec } from "../model/spec.ts";
 import { SAMPLING_STEPS } from "../sampling/plan.ts";
 import { createKvPages } from "./kv-pages.ts";
 import { dequantizeWeights, type HostWeights } from "./reference-weights.ts";
-import type { Meanwhile, Runtime, RuntimeInfo, SequenceId, StepId, StepResult } from "./runtime.ts";
+import type { Meanwhile, Runtime, RuntimeInfo, SequenceId, StepResult } from "./runtime.ts";
 import { dealRows, planStep, type StepPlan } from "./step-plan.ts";
 
 export interface ReferenceRuntimeOptions {
@@ -56,6 +56,7 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
     maxSequences,
     pageLength: PAGE_LENGTH,
     maxRows: { prefill: options.prefillRows ?? PREFILL_ROWS, decode: DECODE_ROWS },
+    stepsInFlight: 1,
     samplingSteps: SAMPLING_STEPS,
     capabilities: new Set(["logits", "match", "sample"]),
     fingerprint: { adapter: "reference", kv: kvFormat },
@@ -66,7 +67,6 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
   const { base, dimension, scaling } = spec.rope;
   const ropeTable = buildRopeTable({ base, dimension, scaling, ...(factors && { factors }) }, contextLength);
   let disposed = false;
-  let stepCount = 0;
 
   function check(): void {
     if (disposed) throw new EngineError("disposed", "The runtime was disposed; load the model again.");
@@ -98,7 +98,7 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
       check();
       const plan = planStep(batch, kv, info, signal);
       const logits = await run(batch.stage, plan, meanwhile);
-      return { step: ++stepCount as StepId, rows: dealRows(plan, logits) } satisfies StepResult;
+      return { rows: dealRows(plan, logits) } satisfies StepResult;
     },
     async fork(sequence) {
       check();

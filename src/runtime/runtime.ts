@@ -17,7 +17,7 @@ declare const sequenceBrand: unique symbol;
 declare const stepBrand: unique symbol;
 /** One sequence: token ids with their KV. */
 export type SequenceId = number & { readonly [sequenceBrand]: true };
-/** One submitted step, for rows that follow it. */
+/** One step, for rows that follow it. */
 export type StepId = number & { readonly [stepBrand]: true };
 
 export interface RuntimeInfo {
@@ -29,6 +29,8 @@ export interface RuntimeInfo {
   readonly pageLength: number;
   /** Most tokens in one step, by stage. */
   readonly maxRows: { readonly prefill: number; readonly decode: number };
+  /** Steps with sampled tokens that it has under way together; a further one waits. 1 where none can follow an unfinished one. */
+  readonly stepsInFlight: number;
   /**
    * The sampling steps that it does where the logits are. With all those of a plan in here, `want: "sample"` saves reading them;
    * with others it gives the same token, and saves nothing.
@@ -44,7 +46,7 @@ export type RuntimeCapability = "logits" | "logprobs" | "sample" | "verify" | "s
 
 export type RowInput =
   | { readonly ids: ArrayLike<number> }
-  /** The token that an earlier, perhaps unfinished step sampled for this sequence. */
+  /** The token that an earlier, perhaps unfinished step sampled for this sequence, whose last row that was. */
   | { readonly sampledBy: StepId }
   | {
       /** [rows, hiddenSize] */
@@ -69,7 +71,10 @@ export interface Row {
   readonly input: RowInput;
   /** With `sample`: what the next token is drawn by. */
   readonly plan?: SamplingPlan;
-  /** With `sample`: the prompt and the tokens sampled so far, the row's own included. Unchanged until the step settles. */
+  /**
+   * With `sample`: the prompt and the tokens sampled so far, the row's own included. Unchanged until the step settles. With
+   * `sampledBy`, `sampled` need only have the right length: plans that look at the tokens themselves cannot follow.
+   */
   readonly history?: TokenHistory;
   /** Allowed tokens, one bit each, low bit first: [ceil(vocabSize / 32)]. */
   readonly mask?: Uint32Array;
@@ -83,6 +88,11 @@ export interface Row {
 export interface StepBatch {
   readonly stage: "prefill" | "decode";
   readonly rows: readonly Row[];
+  /**
+   * The caller's own name for the step, never used again; absent: no row follows it. It is the caller's since `step` resolves
+   * too late to tell one, and it lets a runtime tell that the step before came to nothing.
+   */
+  readonly id?: StepId;
 }
 
 /** Others who want steps while a prefill is under way. */
@@ -100,12 +110,11 @@ export interface RowResult {
   readonly logprobs?: readonly (readonly { readonly token: number; readonly logprob: number }[])[];
   /** Sampled or accepted tokens, with the logprobs that their plan asks for: to the bit what the CPU sampler gives. */
   readonly tokens?: readonly Sampled[];
-  /** In place of tokens, why this row alone has none: `numeric_fault`, `grammar_dead_end`. */
+  /** In place of all else, why this row alone has no tokens: `numeric_fault`, `grammar_dead_end`. So have those that follow it. */
   readonly fault?: EngineError;
 }
 
 export interface StepResult {
-  readonly step: StepId;
   /** In the order of the batch's rows. */
   readonly rows: readonly RowResult[];
 }
@@ -128,7 +137,7 @@ export interface Runtime {
    * @param meanwhile who gets the runtime while a prefill step is under way: decode steps of other sequences may be called then
    * @throws EngineError `context_length_exceeded`, `out_of_memory`, `device_lost`, `numeric_fault`, `aborted`,
    *   `unsupported_parameter` for a capability that `info` lacks, `budget_exceeded` for more tokens than `maxRows`,
-   *   `invalid_request` for a token outside the vocabulary, `disposed`
+   *   `invalid_request` for a token outside the vocabulary, or of a step that sampled none, `disposed`
    */
   step(batch: StepBatch, signal?: AbortSignal, meanwhile?: Meanwhile): Promise<StepResult>;
   /** A new sequence with the same content; pages are shared until one side writes. */

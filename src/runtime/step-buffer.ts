@@ -11,7 +11,7 @@ export interface StepBuffer {
   readonly step: BufferBinding;
   /** [wantedRows]: rows whose logits are wanted. */
   readonly wanted: BufferBinding;
-  /** [rows]: token id, position, page table offset, 0. */
+  /** [rows]: token id, position, page table offset, 0 or the token's place. */
   readonly rows: BufferBinding;
   readonly pages: BufferBinding;
   /** What each row that kernels draw from is drawn by. */
@@ -58,7 +58,7 @@ export async function createStepBuffer(device: Device, bounds: StepBounds, vocab
     for (let wanted = Math.max(from, plan.readCount); wanted < to; wanted++) {
       const row = plan.kernelRows[wanted - plan.readCount]!;
       const index = wanted - Math.max(from, plan.readCount);
-      const sources = { logitsRow: wanted - from, firstEntry: entry, entryCount: row.entries.length };
+      const sources = { logitsRow: wanted - from, firstEntry: entry, entryCount: row.entries.length, place: row.place };
       writeSampleRow(words, at.samples + index * SAMPLE_ROW_WORDS, row.plan, row.history, vocabSize, sources);
       if (row.entries.length === 0) continue;
       writeSampleEntries(words, at.pages + entry * SAMPLE_ENTRY_WORDS, row.entries, row.plan);

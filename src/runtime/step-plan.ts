@@ -2,6 +2,8 @@
 // with paged KV: a batch is refused whole, with nothing changed, or its positions are taken and the plan is carried out.
 import { EngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
+import { looksBack } from "../sampling/plan.ts";
+import type { Draw } from "./draw.ts";
 import type { KvPages, PageCopy } from "./kv-pages.ts";
 import type { Row, RowResult, RuntimeCapability, RuntimeInfo, StepBatch } from "./runtime.ts";
 import { type DrawnRow, drawnRow, drawOf, type KernelRow, kernelRow } from "./step-samples.ts";
@@ -9,7 +11,7 @@ import { type DrawnRow, drawnRow, drawOf, type KernelRow, kernelRow } from "./st
 export interface StepPlan {
   /** Token rows of the step. */
   readonly rowCount: number;
-  /** [rowCount, 4]: token id, position, offset of the sequence's page table in `pages`, 0. */
+  /** [rowCount, 4]: token id, position, offset of the sequence's page table in `pages`, 0 or the place of the token instead. */
   readonly rows: Uint32Array<ArrayBuffer>;
   /** Page tables of the batch's sequences, one after the other. */
   readonly pages: Uint32Array<ArrayBuffer>;
@@ -21,6 +23,10 @@ export interface StepPlan {
   readonly kernelRows: readonly KernelRow[];
   /** What becomes of them, for each row of the batch. */
   readonly deals: readonly Deal[];
+  /** For each row of the batch, the token that it was fed where that was still on its way. */
+  readonly follows: readonly (Draw | undefined)[];
+  /** For each row of the batch, what others may follow. */
+  readonly draws: readonly (Draw | undefined)[];
   /** To be performed in every layer before the step writes. */
   readonly copies: readonly PageCopy[];
 }
@@ -33,6 +39,8 @@ type Deal =
 /** What a runtime's kernels can draw by in one step; where there are none, all rows are drawn from logits that are read. */
 export interface KernelRoom {
   readonly entries: number;
+  /** Word of their results at which tokens begin, one for each page of keys and values: what followed its last position. */
+  readonly tokensAt: number;
 }
 
 /**
@@ -49,7 +57,10 @@ export function planStep(
 ): StepPlan {
   throwIfAborted(signal);
   for (const row of batch.rows) refuseUnsupported(row, info.capabilities);
-  const ids = batch.rows.map((row) => checkedIds(row, info.vocabSize));
+  const ids = batch.rows.map((row) => checkedIds(row, kv, info.vocabSize));
+  const draws = batch.rows.map(({ want }): Draw | undefined =>
+    want === "sample" && batch.id !== undefined ? { step: batch.id } : undefined,
+  );
   const rowCount = ids.reduce((sum, part) => sum + part.length, 0);
   const limit = info.maxRows[batch.stage];
   if (rowCount > limit)
@@ -68,7 +79,7 @@ export function planStep(
       );
   });
   const copies = kv.append(
-    batch.rows.map((row, index) => ({ sequence: row.sequence, ids: ids[index]!, made: batch.stage })),
+    batch.rows.map(({ sequence }, index) => ({ sequence, ids: ids[index]!, made: batch.stage, draw: draws[index] })),
   );
 
   const rows = new Uint32Array(rowCount * 4);
@@ -82,17 +93,21 @@ export function planStep(
   batch.rows.forEach((row, index) => {
     const part = ids[index]!;
     part.forEach((id, offset) => {
-      rows.set([id, starts[index]! + offset, pages.length, 0], (at + offset) * 4);
+      const [token, place] = typeof id === "number" ? [id, 0] : [id.token ?? 0, id.place ?? 0];
+      rows.set([token, starts[index]! + offset, pages.length, place], (at + offset) * 4);
     });
-    pages.push(...kv.table(row.sequence));
+    const table = kv.table(row.sequence);
+    pages.push(...table);
     at += part.length;
     if (row.want === "sample") {
       const forSampler = drawnRow(row);
-      const forKernels = kernels && kernelRow(forSampler, info.vocabSize, room);
+      const place = kernels && kernels.tokensAt + table.at(-1)!;
+      const forKernels = place && kernelRow(forSampler, info.vocabSize, room, place);
       (forKernels ? drawn : read).push(at - 1);
       if (forKernels) {
         kernelRows.push(forKernels);
         room -= forKernels.entries.length;
+        if (draws[index]) draws[index].place = place;
       }
       deals.push(forKernels ? { to: "kernels" } : { to: "sampler", drawn: forSampler });
     } else {
@@ -109,12 +124,14 @@ export function planStep(
     readCount: read.length,
     kernelRows,
     deals,
+    follows: ids.map(([first]) => (typeof first === "number" ? undefined : first)),
+    draws,
     copies,
   };
 }
 
 /**
- * Deals what was computed to the rows of the batch.
+ * Deals what was computed to the rows of the batch. Draws that they follow have to be known by now; its own are from here on.
  * @param logits of the rows to be read, in the plan's order
  * @param drawn what the kernels drew, in the plan's order
  */
@@ -127,7 +144,7 @@ export function dealRows(
   invariant(drawn.length === plan.kernelRows.length, `${drawn.length} tokens for ${plan.kernelRows.length} wanted`);
   let nextLogits = 0;
   let nextDrawn = 0;
-  return plan.deals.map((deal) => {
+  const dealt = (deal: Deal): RowResult => {
     switch (deal.to) {
       case "caller":
         nextLogits += deal.count;
@@ -139,6 +156,13 @@ export function dealRows(
       default:
         return deal satisfies never;
     }
+  };
+  return plan.deals.map((deal, index) => {
+    const own = dealt(deal);
+    const fault = plan.follows[index]?.fault ?? own.fault;
+    const draw = plan.draws[index];
+    if (draw) Object.assign(draw, { fault, token: own.tokens?.[0]?.token } satisfies Partial<Draw>);
+    return fault ? { fault } : own;
   });
 }
 
@@ -156,7 +180,14 @@ function refuseUnsupported(row: Row, capabilities: ReadonlySet<RuntimeCapability
     );
 }
 
-function checkedIds(row: Row, vocabSize: number): number[] {
+function checkedIds(row: Row, kv: KvPages, vocabSize: number): (number | Draw)[] {
+  if ("sampledBy" in row.input) {
+    invariant(!row.plan || !looksBack(row.plan), "the plan looks back at a token on its way");
+    const draw = kv.drawn(row.sequence);
+    const { place, token, fault } = draw ?? {};
+    if (draw?.step === row.input.sampledBy && (place ?? token ?? fault) !== undefined) return [draw];
+    throw new EngineError("invalid_request", `No token of step ${row.input.sampledBy} is this sequence's next.`);
+  }
   invariant("ids" in row.input, "planStep takes token ids; other inputs need a runtime that resolves them first");
   const ids = Array.from(row.input.ids);
   invariant(ids.length > 0, "a row of a step has at least one token");

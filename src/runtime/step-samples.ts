@@ -17,6 +17,8 @@ export interface DrawnRow {
 /** The same for the kernels. */
 export interface KernelRow extends DrawnRow {
   readonly entries: readonly SampleEntry[];
+  /** Word of the results at which they leave the token for later steps. */
+  readonly place: number;
 }
 
 export function drawnRow({ plan, history, mask }: Row): DrawnRow {
@@ -28,13 +30,14 @@ export function drawnRow({ plan, history, mask }: Row): DrawnRow {
  * What the kernels need for a row; undefined where its plan has steps that they do not know, or more tokens have a bias or a
  * penalty than they have room for.
  * @param room entries that may still be taken
+ * @param place as KernelRow has it
  */
-export function kernelRow(row: DrawnRow, vocabSize: number, room: number): KernelRow | undefined {
+export function kernelRow(row: DrawnRow, vocabSize: number, room: number, place: number): KernelRow | undefined {
   const { steps, options } = row.plan;
   if (steps.some(({ name }) => !GPU_SAMPLING_STEPS.includes(name))) return undefined;
   if ((options.logprobs ?? 0) > MOST_ALTERNATIVES) return undefined;
   const entries = sampleEntries(row.plan, row.history, vocabSize);
-  return entries.length <= room ? { ...row, entries } : undefined;
+  return entries.length <= room ? { ...row, entries, place } : undefined;
 }
 
 /** The CPU sampler's token of a row's last logits. */

@@ -120,6 +120,13 @@ export interface SamplingPlan {
 /** Every step there is, in order. */
 export const SAMPLING_STEPS: readonly SamplingStepName[] = ORDER.map(({ name }) => name);
 
+const LOOKING_BACK: readonly SamplingStepName[] = ["repetition_penalty", "penalties", "dry"];
+
+/** Whether the draw depends on which tokens the history has, and not only on how many. */
+export function looksBack({ steps }: SamplingPlan): boolean {
+  return steps.some(({ name }) => LOOKING_BACK.includes(name));
+}
+
 /** The plan of one choice. The options are taken as checked (api/request). */
 export function compilePlan(options: SamplingOptions): SamplingPlan {
   return { options, steps: ORDER.filter(({ acts }) => acts(options)).map(({ name }) => ({ name })) };

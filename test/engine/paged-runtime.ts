@@ -17,8 +17,24 @@ export function createPagedRuntime(
   pageCount: number,
   random: Random,
   logits = scattered,
+  stepsInFlight = 1,
 ): Paged & { readonly runtime: Runtime } {
-  const scripted = createScriptedRuntime({ logits, maxSequences: 6, prefillRows: 48 });
+  const scripted = createScriptedRuntime({
+    logits,
+    stepsInFlight,
+    maxSequences: 6,
+    prefillRows: 48,
+    async beforeStep(_, { rows, stage }) {
+      await aWhile();
+      pages.append(
+        rows.map(({ sequence, input }) => ({
+          sequence: pageOf(sequence),
+          ids: "ids" in input ? input.ids : [0],
+          made: stage,
+        })),
+      );
+    },
+  });
   const pages = createKvPages({ pageCount, maxSequences: 6, pageBytes: 1 });
   const held = new Map<SequenceId, number>();
   /** Sometimes at once, sometimes turns later. */
@@ -36,17 +52,6 @@ export function createPagedRuntime(
       const sequence = scripted.open();
       held.set(sequence, pages.open());
       return sequence;
-    },
-    async step(batch, signal) {
-      await aWhile();
-      pages.append(
-        batch.rows.map(({ sequence, input }) => ({
-          sequence: pageOf(sequence),
-          ids: "ids" in input ? input.ids : [],
-          made: batch.stage,
-        })),
-      );
-      return scripted.step(batch, signal);
     },
     async fork(sequence) {
       await aWhile();

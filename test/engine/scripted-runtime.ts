@@ -1,10 +1,21 @@
 // A Runtime that plays a script: logits are a function of the sequence's ids, and steps can be held, failed or lost.
-import { EngineError } from "../../src/base/errors.ts";
+import { EngineError, isEngineError, throwIfAborted } from "../../src/base/errors.ts";
 import { type EngineOptions, openEngine } from "../../src/engine/engine.ts";
 import { modelAtHand } from "../../src/engine/model-opener.ts";
 import type { RuntimeHost, RuntimeLoad } from "../../src/engine/runtime-host.ts";
 import { readGguf } from "../../src/gguf/gguf.ts";
-import type { Meanwhile, Runtime, SequenceId, StepBatch, StepId, StepResult } from "../../src/runtime/runtime.ts";
+import { GPU_SAMPLING_STEPS } from "../../src/kernels/sample-rows.ts";
+import type {
+  Meanwhile,
+  Row,
+  RowResult,
+  Runtime,
+  SequenceId,
+  StepBatch,
+  StepId,
+  StepResult,
+} from "../../src/runtime/runtime.ts";
+import { sample } from "../../src/sampling/sampler.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { createRandom } from "../fixtures/random.ts";
@@ -19,11 +30,15 @@ export interface Script {
   /** Logits after these ids. Default: the tokens of `reply`, one after the other, then the end. */
   logits?: (ids: readonly number[], promptLength: number) => Float32Array;
   reply?: string | readonly number[];
-  /** Runs before the n-th step is computed, counted over the runtime's life. */
+  /** Runs before the n-th step is computed, counted over the runtime's life; unless it is refused. */
   beforeStep?: (step: number, batch: StepBatch) => Promise<void> | void;
   maxSequences?: number;
   prefillRows?: number;
   contextLength?: number;
+  /** Above 1: it samples what GPUs can, and rows may follow tokens that nobody has read. */
+  stepsInFlight?: number;
+  /** How long a step's result is on its way, beside those of others. */
+  latencyMs?: number;
   /** In how many parts a prefill step is computed when others wait meanwhile; default: 1. */
   parts?: number;
 }
@@ -31,6 +46,8 @@ export interface Script {
 export interface ScriptedRuntime extends Runtime {
   readonly steps: readonly StepBatch[];
   readonly openCount: number;
+  /** Steps that were under way together. */
+  readonly mostInFlight: number;
   readonly disposed: boolean;
   lose(): void;
 }
@@ -69,19 +86,23 @@ export function digits(ids: readonly number[]): Float32Array {
 }
 
 export function createScriptedRuntime(script: Script): ScriptedRuntime {
-  const { reply = "Hello", contextLength = 256 } = script;
+  const { reply = "Hello", contextLength = 256, stepsInFlight = 1, latencyMs = 0 } = script;
   const tokens = [...(typeof reply === "string" ? TOKENIZER.encode(reply) : reply), END];
   const logits = script.logits ?? ((ids, promptLength) => certain(tokens[ids.length - promptLength] ?? END));
-  const sequences = new Map<SequenceId, { ids: number[]; promptLength: number }>();
+  const sequences = new Map<SequenceId, ScriptedSequence>();
   const steps: StepBatch[] = [];
   let opened = 0;
+  let inFlight = 0;
+  let mostInFlight = 0;
+  /** Of the steps called so far. */
+  let effects: Promise<unknown> = Promise.resolve();
   let disposed = false;
   let lose: (error: EngineError) => void = () => {};
   const lost = new Promise<EngineError>((resolve) => {
     lose = resolve;
   });
 
-  function add(sequence: { ids: number[]; promptLength: number }): SequenceId {
+  function add(sequence: ScriptedSequence): SequenceId {
     const id = opened++ as SequenceId;
     sequences.set(id, sequence);
     return id;
@@ -93,23 +114,55 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
     return found;
   }
 
-  async function step(batch: StepBatch, _signal?: AbortSignal, meanwhile?: Meanwhile): Promise<StepResult> {
+  async function step(batch: StepBatch, signal?: AbortSignal, meanwhile?: Meanwhile): Promise<StepResult> {
     const index = steps.push(batch) - 1;
+    if (stepsInFlight === 1) return compute(index, batch, meanwhile);
+    const computed = effects.then(() => {
+      throwIfAborted(signal);
+      return compute(index, batch, meanwhile);
+    });
+    effects = computed.catch(() => {});
+    mostInFlight = Math.max(mostInFlight, ++inFlight);
+    try {
+      const result = await computed;
+      if (latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, latencyMs));
+      throwIfAborted(signal);
+      return result;
+    } finally {
+      inFlight--;
+    }
+  }
+
+  async function compute(index: number, batch: StepBatch, meanwhile?: Meanwhile): Promise<StepResult> {
+    const inputs = batch.rows.map((row) => idsOf(row, find(row.sequence)));
     await script.beforeStep?.(index, batch);
     const pauses = meanwhile && batch.stage === "prefill" ? (script.parts ?? 1) - 1 : 0;
     for (let pause = 0; pause < pauses; pause++) await meanwhile?.run();
-    const rows = batch.rows.map((row) => {
+    const rows = batch.rows.map((row, place) => {
       const sequence = find(row.sequence);
-      if (!("ids" in row.input)) throw new Error("a row without ids");
-      const ids = Array.from(row.input.ids);
+      const ids = inputs[place]!;
       sequence.ids.push(...ids);
+      sequence.drawn = undefined;
       const before = sequence.ids.length - ids.length;
       if (batch.stage === "prefill") sequence.promptLength += ids.length;
+      if (row.want === "sample") return drawOf(row, sequence, batch.id);
       if (typeof row.want === "string") return {};
       const ends = row.want.at === "all" ? ids.map((_, index) => before + index + 1) : [sequence.ids.length];
       return { logits: ends.map((end) => logits(sequence.ids.slice(0, end), sequence.promptLength)) };
     });
-    return { step: index as StepId, rows };
+    return { rows };
+  }
+
+  function drawOf({ plan, history }: Row, sequence: ScriptedSequence, step: StepId | undefined): RowResult {
+    try {
+      const sampled = sample(logits(sequence.ids, sequence.promptLength), plan!, history!);
+      if (step !== undefined) sequence.drawn = { step, token: sampled.token };
+      return { tokens: [sampled] };
+    } catch (error) {
+      if (!isEngineError(error)) throw error;
+      if (step !== undefined) sequence.drawn = { step, token: 0 };
+      return { fault: error };
+    }
   }
 
   return {
@@ -119,14 +172,18 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
       maxSequences: script.maxSequences ?? 4,
       pageLength: 64,
       maxRows: { prefill: script.prefillRows ?? 256, decode: 16 },
-      samplingSteps: [],
-      capabilities: new Set(["logits"]),
+      stepsInFlight,
+      samplingSteps: stepsInFlight > 1 ? GPU_SAMPLING_STEPS : [],
+      capabilities: new Set(["logits", ...(stepsInFlight > 1 ? (["sample", "sampledBy"] as const) : [])]),
       fingerprint: { adapter: "script" },
     },
     lost,
     steps,
     get openCount() {
       return sequences.size;
+    },
+    get mostInFlight() {
+      return mostInFlight;
     },
     get disposed() {
       return disposed;
@@ -135,11 +192,14 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
     match: async () => ({ sequence: add({ ids: [], promptLength: 0 }), length: 0 }),
     step,
     async fork(sequence) {
-      const { ids, promptLength } = find(sequence);
-      return add({ ids: [...ids], promptLength });
+      if (stepsInFlight > 1) await effects;
+      const found = find(sequence);
+      return add({ ...found, ids: [...found.ids] });
     },
     async rewind(sequence, length) {
+      if (stepsInFlight > 1) await effects;
       const found = find(sequence);
+      if (length < found.ids.length) found.drawn = undefined;
       found.ids.length = length;
       found.promptLength = Math.min(found.promptLength, length);
       return length;
@@ -150,6 +210,20 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
     },
     lose: () => lose(new EngineError("device_lost", "The script lost the device.")),
   };
+}
+
+interface ScriptedSequence {
+  ids: number[];
+  promptLength: number;
+  /** What its last row sampled. */
+  drawn?: { readonly step: StepId; readonly token: number } | undefined;
+}
+
+function idsOf({ input }: Row, { drawn }: ScriptedSequence): number[] {
+  if ("ids" in input) return Array.from(input.ids);
+  if (!("sampledBy" in input)) throw new Error("a row without ids");
+  if (drawn?.step !== input.sampledBy) throw new EngineError("invalid_request", "That step sampled nothing here.");
+  return [drawn.token];
 }
 
 /** A host that hands out one scripted runtime after the other; the last script stays. */

@@ -22,8 +22,13 @@ const REQUESTS = 24;
 /** Far more turns of the event loop than the slowest round takes. */
 const MOST_TURNS = 200_000;
 
-/** The engine guesses ahead; that of the answers to compare with does not. */
-async function openTwo(pageCount: number, random: Random, more: Pick<EngineOptions, "onStats" | "speculate"> = {}) {
+/** The engine guesses ahead, and may have steps in flight; that of the answers to compare with does neither. */
+async function openTwo(
+  pageCount: number,
+  random: Random,
+  stepsInFlight: number,
+  more: Pick<EngineOptions, "onStats" | "speculate"> = {},
+) {
   const opened: Paged[] = [];
   const openHost = async (): Promise<RuntimeHost> => ({
     adapter: "script",
@@ -31,7 +36,7 @@ async function openTwo(pageCount: number, random: Random, more: Pick<EngineOptio
     plan: () => ({
       bytes: 0,
       async create() {
-        const { runtime, ...paged } = createPagedRuntime(pageCount, random, digits);
+        const { runtime, ...paged } = createPagedRuntime(pageCount, random, digits, stepsInFlight);
         opened.push(paged);
         return runtime;
       },
@@ -158,7 +163,7 @@ async function allWithinTurns<T>(work: readonly Promise<T>[]): Promise<T[]> {
   return Promise.all(work);
 }
 
-const aloneEngine = openTwo(AMPLE, createRandom(0), { speculate: "off" });
+const aloneEngine = openTwo(AMPLE, createRandom(0), 1, { speculate: "off" });
 
 /** The answer to a request that has the engine for itself. */
 async function aloneAnswer({ params: { prediction: _, ...params } }: Plan): Promise<unknown> {
@@ -173,11 +178,15 @@ const quiet = (paged: readonly Paged[]) =>
 const ROUNDS = Array.from({ length: Number(process.env["STRESS_ROUNDS"] ?? 6) }, (_, index) => index + 1);
 
 describe.each(ROUNDS)("round %i", (seed) => {
+  const stepsInFlight = seed % 2 === 0 ? 1 : 4;
+
   test("too few pages, readers of every pace, aborts: calls end once, pages come back, answers are those of calls alone", async () => {
     const random = createRandom(seed);
     const plans = Array.from({ length: REQUESTS }, () => plannedRequest(random));
     const stats: RequestStats[] = [];
-    const { engine, opened } = await openTwo(SCARCE, random, { onStats: (figures) => stats.push(figures) });
+    const { engine, opened } = await openTwo(SCARCE, random, stepsInFlight, {
+      onStats: (figures) => stats.push(figures),
+    });
     const ends = await allWithinTurns(plans.map((plan) => play(engine, plan, random)));
     await turns(20);
     expect(quiet(opened)).toEqual([
@@ -201,7 +210,7 @@ describe.each(ROUNDS)("round %i", (seed) => {
   test("and a model is unloaded, loaded again, and lost: calls end once, whole answers are those of calls alone", async () => {
     const random = createRandom(1000 + seed);
     const plans = Array.from({ length: REQUESTS }, () => plannedRequest(random));
-    const { engine, opened } = await openTwo(SCARCE, random);
+    const { engine, opened } = await openTwo(SCARCE, random, stepsInFlight);
     const disturb = async () => {
       await turns(random.below(150));
       await engine.unload("two");

@@ -25,6 +25,8 @@ interface Run {
   columns: number;
   planes: { quants: BufferBinding; extras: BufferBinding };
   tokens: readonly number[];
+  /** Where the tokens are, for all rows but the first; in place of `tokens`, whose ids are then none. */
+  sampled?: Uint32Array<ArrayBuffer>;
   output: BufferBinding;
   rowOffset?: number;
   rowCount: number;
@@ -34,13 +36,15 @@ interface Run {
 }
 
 async function run(device: Device, options: Run): Promise<void> {
-  const { format, columns, planes, tokens, output, rowOffset = 0, rowCount, scale = 1, norm } = options;
+  const { format, columns, planes, tokens, sampled, output, rowOffset = 0, rowCount, scale = 1, norm } = options;
+  const rows = tokens.flatMap((token, row) => (sampled && row > 0 ? [9999, 0, 0, row] : [token, 0, 0, 0]));
   const operation = await prepare(device, embed, {
     label: "embed",
     prelude: format.prelude,
     buffers: {
-      rows: await upload(device, Uint32Array.from(tokens.flatMap((token) => [token, 0, 0, 0]))),
+      rows: await upload(device, Uint32Array.from(rows)),
       ...planes,
+      tokens: sampled ? await upload(device, sampled) : planes.quants,
       gain: norm ? await upload(device, norm.gain) : planes.quants,
       output,
       normed: norm?.normed ?? (await upload(device, new Float32Array(4))),
@@ -94,6 +98,16 @@ describeAdapters("embed", (adapter) => {
     await run(device, { ...shared, planes: upper, output: both.binding, rowOffset: 64, rowCount: 6 });
     await run(device, { ...shared, planes, output: both.binding, rowCount: 64 });
     expect(await both.read()).toEqual(expected);
+  });
+
+  test("a row with a place takes the token that is there", async () => {
+    const device = await adapter.device();
+    const columns = 96;
+    const { weights, planes } = await randomMatrix(device, Q8_0, 70, columns);
+    const output = await guardedOutput(device, TOKENS.length * columns);
+    const sampled = Uint32Array.from(TOKENS);
+    await run(device, { format: Q8_0, columns, planes, tokens: TOKENS, sampled, output: output.binding, rowCount: 70 });
+    expect(await output.read()).toEqual(embedReference(TOKENS, weights, columns, 1));
   });
 
   test("what the norm behind it needs is left, the padding of the sums of squares untouched", async () => {

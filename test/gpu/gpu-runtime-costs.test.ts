@@ -8,7 +8,7 @@ import type { Counters, Device } from "../../src/gpu/device.ts";
 import { specOf } from "../../src/model/architectures/index.ts";
 import { planMemory } from "../../src/runtime/gpu-memory.ts";
 import { createGpuRuntime, type GpuRuntimeOptions } from "../../src/runtime/gpu-runtime.ts";
-import type { Row, Runtime, SequenceId } from "../../src/runtime/runtime.ts";
+import type { Row, Runtime, SequenceId, StepId } from "../../src/runtime/runtime.ts";
 import { compilePlan } from "../../src/sampling/plan.ts";
 import { type ByteSource, memorySource } from "../../src/storage/byte-source.ts";
 import { PLAIN_MODEL, TOKENS } from "../conformance/models.ts";
@@ -104,6 +104,30 @@ describeAdapters("GPU runtime's costs", (adapter) => {
       dispatches: plain.dispatches + head + 3,
       readBytes: 3 * 256,
     });
+    runtime.dispose();
+  });
+
+  test("a step that follows one whose token nobody has read costs what a step costs that is fed the id", async () => {
+    const device = await adapter.device();
+    const runtime = await load(device, [memorySource(tinyModel(PLAIN_MODEL))], { gpuSampling: true });
+    const plan = compilePlan(options({ topK: 20 }));
+    const sequence = runtime.open();
+    await prefill(runtime, sequence, TOKENS.slice(0, 10));
+    const step = (index: number, input: Row["input"]) => {
+      const history = { prompt: TOKENS.slice(0, 9), sampled: { length: index } };
+      const rows: Row[] = [{ sequence, input, want: "sample", plan, history }];
+      return runtime.step({ stage: "decode", rows, id: index as StepId });
+    };
+    const cost = async (steps: () => readonly Promise<unknown>[]) => {
+      const before = { ...device.counters };
+      await Promise.all(steps());
+      return difference(device.counters, before);
+    };
+    const fed = await cost(() => [1, 2, 3, 4].map((index) => step(index, { ids: [index] })));
+    const following = await cost(() => [5, 6, 7, 8].map((index) => step(index, { sampledBy: (index - 1) as StepId })));
+    expect(following).toEqual(fed);
+    expect(following).toMatchObject({ passes: 4, submits: 4, bufferWrites: 4, readBytes: 4 * 256 });
+    expect(following).toMatchObject({ buffers: 0, bindGroups: 0, pipelines: 0, layouts: 0 });
     runtime.dispose();
   });
 

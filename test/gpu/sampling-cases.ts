@@ -1,5 +1,6 @@
 // The settings that GPU sampling is judged by, the logits they meet, and a bench that runs the kernels over them. The judge is
 // the CPU sampler.
+import { invariant } from "../../src/base/invariant.ts";
 import { type OwnedBuffer, USAGE } from "../../src/gpu/buffers.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import { createReadback } from "../../src/gpu/readback.ts";
@@ -120,8 +121,9 @@ export async function openSampleBench(device: Device, vocabSize: number): Promis
   const logits = await create("logits", ROWS * vocabSize);
   const rows = await create("rows", ROWS * SAMPLE_ROW_WORDS);
   const entries = await create("entries", MOST_ENTRIES * SAMPLE_ENTRY_WORDS);
-  const sampler = await createGpuSampler(device, vocabSize, ROWS, { logits, rows, entries });
-  const readback = await createReadback(device, ROWS * SAMPLE_RESULT_WORDS * 4, 1);
+  const results = await create("results", ROWS * SAMPLE_RESULT_WORDS + ROWS);
+  const sampler = await createGpuSampler(device, vocabSize, ROWS, { logits, rows, entries, results });
+  const readback = await createReadback(device, (ROWS * SAMPLE_RESULT_WORDS + ROWS) * 4, 1);
   const rowWords = new Uint32Array(ROWS * SAMPLE_ROW_WORDS);
   const entryWords = new Uint32Array(MOST_ENTRIES * SAMPLE_ENTRY_WORDS);
   let written: Float32Array[] = [];
@@ -132,7 +134,8 @@ export async function openSampleBench(device: Device, vocabSize: number): Promis
         if (written[index] !== own) device.buffers.write(logits, own.slice(), index * vocabSize * 4);
         const changed = sampleEntries(plan, history, vocabSize);
         writeSampleEntries(entryWords, firstEntry * SAMPLE_ENTRY_WORDS, changed, plan);
-        const sources = { logitsRow: index, firstEntry, entryCount: changed.length };
+        const place = ROWS * SAMPLE_RESULT_WORDS + index;
+        const sources = { logitsRow: index, firstEntry, entryCount: changed.length, place };
         writeSampleRow(rowWords, index * SAMPLE_ROW_WORDS, plan, history, vocabSize, sources);
         firstEntry += changed.length;
       });
@@ -141,10 +144,14 @@ export async function openSampleBench(device: Device, vocabSize: number): Promis
       device.buffers.write(entries, entryWords.slice(0, Math.max(1, firstEntry) * SAMPLE_ENTRY_WORDS));
       const recorder = record(device);
       sampler.record(recorder, cases.length);
-      const pending = readback.copy(recorder, sampler.results, cases.length * SAMPLE_RESULT_WORDS * 4);
+      const pending = readback.copy(recorder, results);
       recorder.submit();
       const words = new Uint32Array(await pending.read());
-      return cases.map(({ plan }, index) => readSampleResult(words, index * SAMPLE_RESULT_WORDS, plan, vocabSize));
+      return cases.map(({ plan }, index) => {
+        const sampled = readSampleResult(words, index * SAMPLE_RESULT_WORDS, plan, vocabSize);
+        invariant(words[ROWS * SAMPLE_RESULT_WORDS + index] === sampled.token, "later steps find another token");
+        return sampled;
+      });
     },
     dispose() {
       readback.dispose();

@@ -2,7 +2,9 @@
 import { expect, test } from "vitest";
 import { isEngineError } from "../../src/base/errors.ts";
 import { PAGE_LENGTH } from "../../src/kernels/kv-layout.ts";
+import type { Draw } from "../../src/runtime/draw.ts";
 import { createKvPages, type KvPages } from "../../src/runtime/kv-pages.ts";
+import type { StepId } from "../../src/runtime/runtime.ts";
 import { createRandom } from "../fixtures/random.ts";
 
 const zeros = (length: number) => new Int32Array(length);
@@ -232,6 +234,35 @@ test("pages that decode made, and all that follow them, are found only by who do
   kv.append([{ sequence, ids: counting(64, 128), made: "prefill" }]);
   expect(kv.match(counting(300), FOR_ALL).length).toBe(64);
   expect(kv.match(counting(300), { isolation: "", exact: false }).length).toBe(192);
+});
+
+test("a page that holds a token on its way is found when the token is known, by a fork's tokens too", () => {
+  const kv = pool(8);
+  const search = { isolation: "", exact: false };
+  const draw: Draw = { step: 1 as StepId };
+  const { sequence } = kv.match([1], search);
+  kv.append([{ sequence, ids: zeros(62), made: "prefill", draw }]);
+  expect(kv.drawn(sequence)).toBe(draw);
+  kv.append([{ sequence, ids: [draw, 5], made: "decode" }]);
+  expect(kv.drawn(sequence)).toBe(undefined);
+  const fork = kv.fork(sequence);
+  kv.free(sequence);
+  const ids = [...zeros(62), 7, 5, 0];
+  expect(kv.match(ids, search).length).toBe(0);
+  draw.token = 7;
+  kv.free(fork);
+  expect(kv.match(ids, search).length).toBe(64);
+});
+
+test("what was drawn is forgotten with its row, and only then", () => {
+  const kv = pool(8);
+  const draw: Draw = { step: 1 as StepId, place: 3 };
+  const sequence = kv.open();
+  kv.append([{ sequence, ids: [1, 2], made: "decode", draw }]);
+  kv.rewind(sequence, 2);
+  expect(kv.drawn(kv.fork(sequence))).toBe(draw);
+  kv.rewind(sequence, 1);
+  expect(kv.drawn(sequence)).toBe(undefined);
 });
 
 test("one isolation key finds nothing of another's, nor of a sequence that was opened without any", () => {
