@@ -1,6 +1,10 @@
 // Attention for decode and verify rows (1 to 16), split at fixed absolute key positions so that no length changes a sum's order.
+import type { AdapterFacts } from "../gpu/device.ts";
 import { defineKernel } from "../gpu/kernel.ts";
+import broadcast from "./attention-broadcast.wgsl?raw";
 import source from "./attention-decode.wgsl?raw";
+import broadcastSource from "./attention-decode-broadcast.wgsl?raw";
+import lanes4 from "./attention-lanes-4.wgsl?raw";
 
 /** Keys in a chunk: 4 pages. */
 export const DECODE_CHUNK = 256;
@@ -40,5 +44,36 @@ export const attentionDecode = defineKernel({
     rows,
   ],
 });
+
+const HEADS_PER_SUBGROUP = 8;
+const MOST_BROADCAST_HEAD_DIM = 256;
+/** With fewer query heads for a KV head, that many products of a subgroup would be of no head. */
+const LEAST_GROUP = 3;
+
+/** The same where a workgroup is one subgroup of 4 lanes. kv is read by 4 dimensions: `readBy4`. */
+export const attentionDecodeBroadcast = defineKernel({
+  ...attentionDecode,
+  name: "attention-decode-broadcast",
+  source: broadcastSource + broadcast + lanes4,
+  grid: ({ rows, longest }: DecodeAttentionSize, { params: { headCount, kvHeadCount } }) => [
+    decodeChunks(longest),
+    kvHeadCount * Math.ceil(headCount / kvHeadCount / HEADS_PER_SUBGROUP),
+    rows,
+  ],
+});
+
+/**
+ * The kernel for an adapter and a model, and by how many dimensions it reads; fixed, since another would give other bits.
+ * @param group query heads of one KV head
+ */
+export function attentionDecodeFor(
+  { isFallback, subgroupSize }: AdapterFacts,
+  { headDim, group }: { readonly headDim: number; readonly group: number },
+): { readonly kernel: typeof attentionDecode; readonly readBy: "readBy4" | "readBy8" } {
+  // In subgroups of 8, on lavapipe, it would gain a tenth, and take five seconds to compile.
+  if (isFallback && subgroupSize === 4 && group >= LEAST_GROUP && headDim <= MOST_BROADCAST_HEAD_DIM)
+    return { kernel: attentionDecodeBroadcast, readBy: "readBy4" };
+  return { kernel: attentionDecode, readBy: "readBy8" };
+}
 
 export { attentionReference as attentionDecodeReference } from "./attention-reference.ts";

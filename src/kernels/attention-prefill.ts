@@ -1,9 +1,9 @@
 // Attention for prefill rows: online softmax over tiles of keys (arXiv 1805.02867, 2205.14135).
 import type { AdapterFacts } from "../gpu/device.ts";
 import { defineKernel } from "../gpu/kernel.ts";
+import broadcast from "./attention-broadcast.wgsl?raw";
 import lanes4 from "./attention-lanes-4.wgsl?raw";
 import lanes8 from "./attention-lanes-8.wgsl?raw";
-import octet from "./attention-octet.wgsl?raw";
 import source from "./attention-prefill.wgsl?raw";
 import broadcastSource from "./attention-prefill-broadcast.wgsl?raw";
 
@@ -28,7 +28,7 @@ export const attentionPrefill = defineKernel({
 export const attentionPrefillBroadcast4 = defineKernel({
   ...attentionPrefill,
   name: "attention-prefill-broadcast-4",
-  source: broadcastSource + octet + lanes4,
+  source: broadcastSource + broadcast + lanes4,
   grid: ({ rows }: { rows: number }, { params }) => [Math.ceil(rows / ROWS_PER_SUBGROUP), params.headCount],
 });
 
@@ -36,7 +36,7 @@ export const attentionPrefillBroadcast4 = defineKernel({
 export const attentionPrefillBroadcast8 = defineKernel({
   ...attentionPrefillBroadcast4,
   name: "attention-prefill-broadcast-8",
-  source: broadcastSource + octet + lanes8,
+  source: broadcastSource + broadcast + lanes8,
 });
 
 /** The kernel for an adapter; fixed, since another would give other bits. */

@@ -1,7 +1,7 @@
 // Rope, KV pages and attention, compiled.
 import { allEnded } from "../base/all-ended.ts";
 import type { BufferBinding, Operation } from "../gpu/kernel.ts";
-import { attentionDecode, decodeChunks } from "../kernels/attention-decode.ts";
+import { attentionDecodeFor, decodeChunks } from "../kernels/attention-decode.ts";
 import { attentionPrefillFor } from "../kernels/attention-prefill.ts";
 import { attentionReduce } from "../kernels/attention-reduce.ts";
 import { ropeKv } from "../kernels/rope-kv.ts";
@@ -56,22 +56,23 @@ export async function attentionOperations(compiler: Compiler, op: AttentionOp): 
   const queries = compiler.slot(op.input);
   const output = compiler.slot(op.output);
   const kv = state.kv[op.layer]!;
-  const { readBy4, readBy8 } = state.memory.kv.format;
+  const { format } = state.memory.kv;
   if (stage === "prefill") {
     const params = { headCount, kvHeadCount, window, softCap: 0 };
     const buffers = { step: state.step.step, queries, kv, rows, pages, output };
     const kernel = attentionPrefillFor(compiler.device.adapter);
-    return [await compiler.prepare(kernel, { label, buffers, params, overrides, prelude: readBy4 })];
+    return [await compiler.prepare(kernel, { label, buffers, params, overrides, prelude: format.readBy4 })];
   }
   const maxChunks = decodeChunks(state.memory.contextLength);
   const partials = state.partials;
+  const { kernel, readBy } = attentionDecodeFor(compiler.device.adapter, { headDim, group: headCount / kvHeadCount });
   return allEnded([
-    compiler.prepare(attentionDecode, {
+    compiler.prepare(kernel, {
       label,
       buffers: { queries, kv, rows, pages, partials, output },
       params: { headCount, kvHeadCount, window, softCap: 0, maxChunks },
       overrides,
-      prelude: readBy8,
+      prelude: format[readBy],
     }),
     compiler.prepare(attentionReduce, {
       label: `${label}, reduced`,

@@ -2,7 +2,7 @@
 // tiles and chunks, windows, several sequences, and rows that do not depend on their neighbours.
 import { expect, test } from "vitest";
 import type { Device } from "../../src/gpu/device.ts";
-import { attentionDecode, partialsLength } from "../../src/kernels/attention-decode.ts";
+import { attentionDecode, attentionDecodeFor, partialsLength } from "../../src/kernels/attention-decode.ts";
 import { attentionPrefill, attentionPrefillFor } from "../../src/kernels/attention-prefill.ts";
 import { attentionReduce, attentionReduceReference } from "../../src/kernels/attention-reduce.ts";
 import { attentionReference } from "../../src/kernels/attention-reference.ts";
@@ -19,6 +19,21 @@ const UNTOUCHED = -12345;
 /** The portable one, and the adapter's own where that is another. */
 function prefillKernels({ adapter }: Device): Iterable<typeof attentionPrefill> {
   return new Set([attentionPrefill, attentionPrefillFor(adapter)]);
+}
+
+interface DecodeKernel {
+  readonly kernel: typeof attentionDecode;
+  readonly readBy: "readBy4" | "readBy8";
+}
+
+/** The same of decode, for so many query heads of one KV head. */
+function decodeKernels(
+  { adapter }: Device,
+  { headCount, kvHeadCount, headDim }: (typeof HEADS)[number],
+): Iterable<DecodeKernel> {
+  const own = attentionDecodeFor(adapter, { headDim, group: headCount / kvHeadCount });
+  const portable = { kernel: attentionDecode, readBy: "readBy8" } as const;
+  return own.kernel === attentionDecode ? [portable] : [portable, own];
 }
 
 async function runPrefill(
@@ -49,12 +64,13 @@ async function runDecode(
   device: Device,
   given: AttentionCase,
   maxChunks: number,
+  { kernel, readBy }: DecodeKernel,
 ): Promise<{ partials: Float32Array; output: Float32Array }> {
   const { headCount, kvHeadCount, headDim, queries, rows, pages, window, softCap } = given;
   const rowCount = rows.length / 4;
   const longest = Math.max(...Array.from({ length: rowCount }, (_, row) => rows[row * 4 + 1]! + 1));
   const size = { rows: rowCount, longest };
-  const { partials, output: begun } = await runKernel(device, attentionDecode, {
+  const { partials, output: begun } = await runKernel(device, kernel, {
     data: {
       queries,
       kv: packKv(given.kvCache, given.kv, headDim),
@@ -66,7 +82,7 @@ async function runDecode(
     params: { headCount, kvHeadCount, window, softCap, maxChunks },
     overrides: { HEAD_DIM: headDim },
     size,
-    prelude: KV_FORMATS[given.kvCache].readBy8,
+    prelude: KV_FORMATS[given.kvCache][readBy],
   });
   const { output } = await runKernel(device, attentionReduce, {
     data: { partials, rows, output: begun },
@@ -111,8 +127,11 @@ describeAdapters("attention", ({ device }) => {
       test(`decode, ${name}`, async () => {
         for (const positions of DECODE_POSITIONS) {
           const given = attentionCase({ ...heads, kvCache, positions });
-          const { output } = await runDecode(await device(), given, 5);
-          expect(nmse(output, attentionReference(given)), JSON.stringify(positions)).toBeLessThan(BOUND);
+          const expected = attentionReference(given);
+          for (const kernel of decodeKernels(await device(), heads)) {
+            const { output } = await runDecode(await device(), given, 5, kernel);
+            expect(nmse(output, expected), `${kernel.kernel.name} ${JSON.stringify(positions)}`).toBeLessThan(BOUND);
+          }
         }
       });
 
@@ -133,8 +152,10 @@ describeAdapters("attention", ({ device }) => {
     test(`window and soft cap, ${JSON.stringify(variant)}`, async () => {
       const shape = { headCount: 6, kvHeadCount: 2, headDim: 64, ...variant };
       const decoding = attentionCase({ ...shape, positions: [[700], [0], [299, 300, 301]] });
-      const { output } = await runDecode(await device(), decoding, 3);
-      expect(nmse(output, attentionReference(decoding))).toBeLessThan(BOUND);
+      for (const kernel of decodeKernels(await device(), shape)) {
+        const { output } = await runDecode(await device(), decoding, 3, kernel);
+        expect(nmse(output, attentionReference(decoding)), kernel.kernel.name).toBeLessThan(BOUND);
+      }
       const filling = attentionCase({ ...shape, positions: [range(280, 330), range(0, 3)] });
       for (const kernel of prefillKernels(await device())) {
         const filled = await runPrefill(await device(), filling, kernel);
@@ -144,15 +165,18 @@ describeAdapters("attention", ({ device }) => {
   }
 
   test("decode leaves the chunks beyond a row, and those before its window, alone", async () => {
-    const given = attentionCase({ headCount: 2, kvHeadCount: 1, headDim: 32, positions: [[600], [3]], window: 200 });
+    const heads = { headCount: 3, kvHeadCount: 1, headDim: 32 };
+    const given = attentionCase({ ...heads, positions: [[600], [3]], window: 200 });
     const maxChunks = 4;
-    const { partials } = await runDecode(await device(), given, maxChunks);
     const chunk = 32 + 4;
-    const written = range(0, 2 * 2 * maxChunks).filter((index) => partials[index * chunk] !== UNTOUCHED);
-    // Row 0 sees keys 401 to 600, in chunks 1 and 2 of both heads; row 1 sees chunk 0 alone, and needs no partials.
-    expect(written).toEqual([1, 2, 5, 6]);
-    const untouched = partials.filter((_, index) => !written.includes(Math.floor(index / chunk)));
-    expect(untouched.every((value) => value === UNTOUCHED)).toBe(true);
+    for (const kernel of decodeKernels(await device(), heads)) {
+      const { partials } = await runDecode(await device(), given, maxChunks, kernel);
+      const written = range(0, 2 * 3 * maxChunks).filter((index) => partials[index * chunk] !== UNTOUCHED);
+      // Row 0 sees keys 401 to 600, in chunks 1 and 2 of each head; row 1 sees chunk 0 alone, and needs no partials.
+      expect(written, kernel.kernel.name).toEqual([1, 2, 5, 6, 9, 10]);
+      const untouched = partials.filter((_, index) => !written.includes(Math.floor(index / chunk)));
+      expect(untouched.every((value) => value === UNTOUCHED)).toBe(true);
+    }
   });
 
   test("reduce merges like its reference, whatever lies in unused chunks, and leaves rows of one chunk alone", async () => {
@@ -222,15 +246,18 @@ describeAdapters("attention", ({ device }) => {
       const shape = { headCount: 8, kvHeadCount: 2, headDim: 64, kvCache };
       const all = attentionCase({ ...shape, positions: [range(250, 262), [700], [3], [511], [512]] });
       const width = shape.headCount * shape.headDim;
-      const { output } = await runDecode(await device(), all, 4);
-      for (const row of [0, 7, 12, 13, 15]) {
-        const alone = {
-          ...all,
-          queries: all.queries.slice(row * width, (row + 1) * width),
-          rows: all.rows.slice(row * 4, (row + 1) * 4),
-        };
-        const result = await runDecode(await device(), alone, 9);
-        expect(result.output, `row ${row}, ${kvCache}`).toEqual(output.slice(row * width, (row + 1) * width));
+      for (const kernel of decodeKernels(await device(), shape)) {
+        const { output } = await runDecode(await device(), all, 4, kernel);
+        for (const row of [0, 7, 12, 13, 15]) {
+          const alone = {
+            ...all,
+            queries: all.queries.slice(row * width, (row + 1) * width),
+            rows: all.rows.slice(row * 4, (row + 1) * 4),
+          };
+          const result = await runDecode(await device(), alone, 9, kernel);
+          const name = `${kernel.kernel.name}, row ${row}, ${kvCache}`;
+          expect(result.output, name).toEqual(output.slice(row * width, (row + 1) * width));
+        }
       }
     }
   });
