@@ -1,10 +1,15 @@
-// How the mat-vec kernels are built: all variants compute the same sums, on other threads, in another order and by other loads.
-import type { AdapterFacts } from "../gpu/device.ts";
+// How the mat-vec kernels are built: all variants compute the same sums, on other threads, in another order, by other loads, and
+// some of them with numbers of fewer bits.
+import { invariant } from "../base/invariant.ts";
 import type { QuantFormat } from "../quant/format.ts";
 import type { MatVecRows } from "./mat-vec.ts";
 import broadcast4 from "./mat-vec-broadcast-4.wgsl?raw";
 import broadcast8 from "./mat-vec-broadcast-8.wgsl?raw";
+import int8 from "./mat-vec-int8.wgsl?raw";
 import loads from "./mat-vec-loads.wgsl?raw";
+import staged from "./mat-vec-staged.wgsl?raw";
+import tile from "./mat-vec-tile.wgsl?raw";
+import type { KernelFacts } from "./precision.ts";
 
 export interface MatVecVariant {
   /** Kept with what was measured, and a part of the fingerprint. */
@@ -20,21 +25,22 @@ export interface MatVecVariant {
   readonly prelude: string;
   /** WGSL directives that it needs. */
   readonly directives: string;
+  /** What is multiplied; absent: f32. */
+  readonly arithmetic?: "int8";
 }
 
-/** Run everywhere: at most 256 threads, and 16 KiB of workgroup memory. Named by their lanes and slices. */
+/**
+ * Run everywhere: at most 128 threads, and 16 KiB of workgroup memory. Named by their lanes and slices. Few, since adapters have
+ * others beside them: one for a CPU, and for GPUs 32 to 128 threads, with a thread for each row of a tile or for four.
+ */
 export const PORTABLE: readonly MatVecVariant[] = [
   portable(8, 1),
-  portable(8, 2),
   portable(8, 4),
   portable(8, 8),
   portable(8, 16),
   portable(16, 4),
-  portable(16, 8),
-  portable(32, 1),
   portable(32, 2),
   portable(32, 4),
-  portable(32, 8),
 ];
 
 // Loops have one course for all 8 threads when there is one slice, but only the values of overrides say so.
@@ -45,22 +51,37 @@ const BROADCAST: ReadonlyMap<number, MatVecVariant> = new Map([
   [8, { name: "broadcast 8", lanes: 8, slices: 1, prelude: broadcast8, directives: SUBGROUPS }],
 ]);
 
-/** Those that an adapter can run: 12 at most. */
-export function matVecVariants({ subgroupSize }: AdapterFacts): readonly MatVecVariant[] {
-  const broadcast = BROADCAST.get(subgroupSize);
-  return broadcast ? [...PORTABLE, broadcast] : PORTABLE;
+/** With x rounded to bytes, where an adapter can multiply four at once. They keep a part of x in workgroup memory. */
+export const INT8: readonly MatVecVariant[] = [staging(8, 8), staging(32, 4)];
+
+/** Those that an adapter can run for matrices of a format: 12 at most. */
+export function matVecVariants(facts: KernelFacts, format: QuantFormat): readonly MatVecVariant[] {
+  const broadcast = BROADCAST.get(facts.subgroupSize);
+  const bytes = facts.precision === "fast" && facts.packedDot && format.int8Prelude !== undefined;
+  return [...PORTABLE, ...(broadcast ? [broadcast] : []), ...(bytes ? INT8 : [])];
 }
 
 /** What `prepare` is told of a variant, for any of the mat-vec kernels. */
 export function matVecBuild(format: QuantFormat, variant: MatVecVariant, rows: MatVecRows) {
-  const { lanes, slices, prelude, directives } = variant;
+  const { lanes, slices, directives } = variant;
   return {
-    prelude: format.prelude + prelude,
+    prelude: groupsPrelude(format, variant) + variant.prelude,
     directives,
     overrides: { LANES: lanes, SLICES: slices, ROWS: rows },
   };
 }
 
+/** WGSL of the format's groups and of their products with x. */
+function groupsPrelude(format: QuantFormat, { arithmetic }: MatVecVariant): string {
+  if (arithmetic === undefined) return format.prelude + tile;
+  invariant(format.int8Prelude !== undefined, `${format.name} has no bytes`);
+  return format.int8Prelude + staged + int8;
+}
+
 function portable(lanes: MatVecVariant["lanes"], slices: MatVecVariant["slices"]): MatVecVariant {
   return { name: `${lanes} x ${slices}`, lanes, slices, prelude: loads, directives: "" };
+}
+
+function staging(lanes: MatVecVariant["lanes"], slices: MatVecVariant["slices"]): MatVecVariant {
+  return { ...portable(lanes, slices), name: `${lanes} x ${slices} int8`, arithmetic: "int8" };
 }

@@ -48,4 +48,6 @@ export interface QuantFormat {
   ): void;
   /** WGSL that decodes a group from the planes; group.wgsl says which names it defines. */
   readonly prelude: string;
+  /** The same for integer products of bytes; absent where weights are floats. */
+  readonly int8Prelude?: string;
 }

@@ -5,7 +5,8 @@ import type { Device } from "../../src/gpu/device.ts";
 import type { BufferBinding, Operation } from "../../src/gpu/kernel.ts";
 import { createReadback } from "../../src/gpu/readback.ts";
 import { record } from "../../src/gpu/recorder.ts";
-import { PORTABLE } from "../../src/kernels/mat-vec-variant.ts";
+import { roundToInt8 } from "../../src/kernels/int8-rounding.ts";
+import { INT8, type MatVecVariant, PORTABLE } from "../../src/kernels/mat-vec-variant.ts";
 import { type QuantFormat, ROW_TILE } from "../../src/quant/format.ts";
 import { Q4_1 } from "../../src/quant/q4_1.ts";
 import { planeSizes, repackRows, rowBytes } from "../../src/quant/repack.ts";
@@ -22,9 +23,17 @@ const SENTINEL = 0x7fdeadbe; // a NaN: whoever adds to it or reads it shows
 export const MAX_NMSE = 1e-11;
 
 /** Of the portable variants of mat-vec, one for each way through the shaders; beside an adapter's own. */
-export const MAT_VEC_VARIANTS = ["8 x 1", "8 x 2", "8 x 8", "16 x 4", "32 x 2"].map(
+export const MAT_VEC_VARIANTS = ["8 x 1", "8 x 4", "8 x 8", "16 x 4", "32 x 2"].map(
   (name) => [name, PORTABLE.find((variant) => variant.name === name)!] as const,
 );
+
+/** Those whose x has fewer bits. Both adapters that are tested on have what they need. */
+export const COMPACT_VARIANTS = INT8.map((variant) => [variant.name, variant] as const);
+
+/** Rows of x as the products of a variant have them. */
+export function roundedFor(variant: MatVecVariant | undefined, x: Float32Array): Float32Array | Float64Array {
+  return variant?.arithmetic === "int8" ? roundToInt8(x) : x;
+}
 
 export interface TestMatrix {
   /** [rows, columns] */
