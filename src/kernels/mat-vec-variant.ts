@@ -2,9 +2,11 @@
 // some of them with numbers of fewer bits.
 import { invariant } from "../base/invariant.ts";
 import type { QuantFormat } from "../quant/format.ts";
+import type { CompactArithmetic } from "../quant/preludes.ts";
 import type { MatVecRows } from "./mat-vec.ts";
 import broadcast4 from "./mat-vec-broadcast-4.wgsl?raw";
 import broadcast8 from "./mat-vec-broadcast-8.wgsl?raw";
+import f16 from "./mat-vec-f16.wgsl?raw";
 import int8 from "./mat-vec-int8.wgsl?raw";
 import loads from "./mat-vec-loads.wgsl?raw";
 import staged from "./mat-vec-staged.wgsl?raw";
@@ -26,7 +28,7 @@ export interface MatVecVariant {
   /** WGSL directives that it needs. */
   readonly directives: string;
   /** What is multiplied; absent: f32. */
-  readonly arithmetic?: "int8";
+  readonly arithmetic?: CompactArithmetic;
 }
 
 /**
@@ -51,14 +53,23 @@ const BROADCAST: ReadonlyMap<number, MatVecVariant> = new Map([
   [8, { name: "broadcast 8", lanes: 8, slices: 1, prelude: broadcast8, directives: SUBGROUPS }],
 ]);
 
-/** With x rounded to bytes, where an adapter can multiply four at once. They keep a part of x in workgroup memory. */
-export const INT8: readonly MatVecVariant[] = [staging(8, 8), staging(32, 4)];
+/** With numbers of fewer bits. They keep a part of x in workgroup memory. */
+const COMPACT: Readonly<Record<CompactArithmetic, string>> = { f16: staged + f16, int8: staged + int8 };
+/** Products and sums of a group in halves, where an adapter computes with them. */
+export const F16: readonly MatVecVariant[] = [fewerBits("f16", 8, 8), fewerBits("f16", 32, 4)];
+/** With x rounded to bytes, where an adapter can multiply four at once. */
+export const INT8: readonly MatVecVariant[] = [fewerBits("int8", 8, 8), fewerBits("int8", 32, 4)];
 
 /** Those that an adapter can run for matrices of a format: 12 at most. */
 export function matVecVariants(facts: KernelFacts, format: QuantFormat): readonly MatVecVariant[] {
   const broadcast = BROADCAST.get(facts.subgroupSize);
-  const bytes = facts.precision === "fast" && facts.packedDot && format.int8Prelude !== undefined;
-  return [...PORTABLE, ...(broadcast ? [broadcast] : []), ...(bytes ? INT8 : [])];
+  const compact = facts.precision === "fast" && format.compactPreludes !== undefined;
+  return [
+    ...PORTABLE,
+    ...(broadcast ? [broadcast] : []),
+    ...(compact && facts.shaderF16 ? F16 : []),
+    ...(compact && facts.packedDot ? INT8 : []),
+  ];
 }
 
 /** What `prepare` is told of a variant, for any of the mat-vec kernels. */
@@ -72,16 +83,21 @@ export function matVecBuild(format: QuantFormat, variant: MatVecVariant, rows: M
 }
 
 /** WGSL of the format's groups and of their products with x. */
-function groupsPrelude(format: QuantFormat, { arithmetic }: MatVecVariant): string {
-  if (arithmetic === undefined) return format.prelude + tile;
-  invariant(format.int8Prelude !== undefined, `${format.name} has no bytes`);
-  return format.int8Prelude + staged + int8;
+function groupsPrelude({ name, prelude, compactPreludes }: QuantFormat, { arithmetic }: MatVecVariant): string {
+  if (arithmetic === undefined) return prelude + tile;
+  invariant(compactPreludes, `${name} has floats alone`);
+  return compactPreludes[arithmetic] + COMPACT[arithmetic];
 }
 
 function portable(lanes: MatVecVariant["lanes"], slices: MatVecVariant["slices"]): MatVecVariant {
   return { name: `${lanes} x ${slices}`, lanes, slices, prelude: loads, directives: "" };
 }
 
-function staging(lanes: MatVecVariant["lanes"], slices: MatVecVariant["slices"]): MatVecVariant {
-  return { ...portable(lanes, slices), name: `${lanes} x ${slices} int8`, arithmetic: "int8" };
+function fewerBits(
+  arithmetic: CompactArithmetic,
+  lanes: MatVecVariant["lanes"],
+  slices: MatVecVariant["slices"],
+): MatVecVariant {
+  const directives = arithmetic === "f16" ? "enable f16;\n" : "";
+  return { ...portable(lanes, slices), name: `${lanes} x ${slices} ${arithmetic}`, directives, arithmetic };
 }

@@ -1,7 +1,7 @@
 // How exact a model's products have to be.
 import type { AdapterFacts } from "../gpu/device.ts";
 
-/** `exact`: to the rounding of float32 sums; `fast`: activations may be rounded to bytes where that makes kernels faster. */
+/** `exact`: to the rounding of float32 sums; `fast`: products may be of halves, or of activations in bytes. */
 export const PRECISIONS = ["exact", "fast"] as const;
 export type Precision = (typeof PRECISIONS)[number];
 export const DEFAULT_PRECISION: Precision = "exact";

@@ -14,7 +14,7 @@ fn floatsOfBytes(word: u32) -> vec4<f32> {
   return vec4<f32>(vec4<i32>(vec4<u32>(word) & vec4<u32>(0xffu, 0xff00u, 0xff0000u, 0x7f000000u)));
 }
 
-fn groupOfBytes(low: vec4<u32>, high: vec4<u32>, scale: f32, offset: f32) -> Group {
+fn groupOfBytes(low: vec4<u32>, high: vec4<u32>, middle: f32, scale: f32, offset: f32) -> Group {
   return Group(
     array<vec4<f32>, 8>(
       floatsOfBytes(low.x), floatsOfBytes(low.y), floatsOfBytes(low.z), floatsOfBytes(low.w),

@@ -7,7 +7,7 @@ struct Group {
   offset: f32,
 }
 
-fn groupOfBytes(low: vec4<u32>, high: vec4<u32>, scale: f32, offset: f32) -> Group {
+fn groupOfBytes(low: vec4<u32>, high: vec4<u32>, middle: f32, scale: f32, offset: f32) -> Group {
   return Group(low, high, vec2<f32>(scale), offset);
 }
 

@@ -3,12 +3,12 @@
 //   fn loadGroup(unit: u32, lane: u32, group: u32) -> Group
 // for row `lane` of its tile, `unit` counted over all tiles. What a Group is depends on the arithmetic: group-f32.wgsl and
 // group-int8.wgsl, one of which comes between. They define
-//   fn groupOfBytes(low: vec4<u32>, high: vec4<u32>, scale: f32, offset: f32) -> Group
+//   fn groupOfBytes(low: vec4<u32>, high: vec4<u32>, middle: f32, scale: f32, offset: f32) -> Group
 //   fn groupOfSignedBytes(low: vec4<u32>, high: vec4<u32>, scale: f32) -> Group
 //   fn groupOfSixBits(low: vec4<u32>, high: vec4<u32>, scales: vec2<f32>, scale: f32) -> Group
 // with weights 0 ... 15 in the bytes of `low` and 16 ... 31 in those of `high`. Weights are scale * byte + offset, with bytes below
 // 128; or scale * byte, with signed ones; or scale * scales[0 for low, 1 for high] * (byte - 32), with bytes below 64. `offset` is
-// 0 unless HAS_OFFSET.
+// 0 unless HAS_OFFSET; `middle` is that of the bytes' range.
 
 // For arithmetic with floats: what raw weights of the four bytes of a word are multiplied by, where they are taken as they stand.
 const BYTE_SCALE = vec4<f32>(1.0, 0x1p-8, 0x1p-16, 0x1p-24);

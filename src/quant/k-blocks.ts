@@ -20,7 +20,7 @@ export interface KBlockShape extends Preludes {
  * Repacked: one vector of nibbles for each group; extras: (d, dmin), two words of scale bytes, two of minimum bytes, then
  * one word of fifth bits for each group (bit 8 b + i belongs to weight 4 i + b).
  */
-export function kBlockFormat({ name, hasFifthBit, prelude, int8Prelude }: KBlockShape): QuantFormat {
+export function kBlockFormat({ name, hasFifthBit, prelude, compactPreludes }: KBlockShape): QuantFormat {
   const nibblesAt = AFTER_SCALES + (hasFifthBit ? 32 : 0);
   const blockBytes = nibblesAt + 128;
 
@@ -32,7 +32,7 @@ export function kBlockFormat({ name, hasFifthBit, prelude, int8Prelude }: KBlock
     quantVectors: GROUPS,
     extraWords: 5 + (hasFifthBit ? GROUPS : 0),
     prelude,
-    int8Prelude,
+    compactPreludes,
 
     dequantize(source, out) {
       const view = new DataView(source.buffer, source.byteOffset, source.byteLength);

@@ -21,7 +21,7 @@ export function smallBlockFormat({
   hasMinimum,
   hasFifthBit,
   prelude,
-  int8Prelude,
+  compactPreludes,
 }: SmallBlockShape): QuantFormat {
   const fifthBitsAt = hasMinimum ? 4 : 2;
   const nibblesAt = fifthBitsAt + (hasFifthBit ? 4 : 0);
@@ -38,7 +38,7 @@ export function smallBlockFormat({
     quantVectors: blocksPerUnit,
     extraWords: 1 + (hasFifthBit ? blocksPerUnit : 0),
     prelude,
-    int8Prelude,
+    compactPreludes,
 
     dequantize(source, out) {
       const view = new DataView(source.buffer, source.byteOffset, source.byteLength);

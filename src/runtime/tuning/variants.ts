@@ -43,9 +43,10 @@ export function candidatesOf({ family, format }: CandidateClass, facts: KernelFa
 
 /**
  * Energy of the difference from the seed's output, over that output's energy: float32 sums in another order differ by some 1e-13, a
- * wrong weight by more than 1e-6. Rounding x to 127 steps of a group's largest number leaves some 2e-5, an activation a few times that.
+ * wrong weight by more than 1e-6. Halves leave some 1e-7, and bytes of x, with 127 steps to a group's largest number, 2e-5; behind an
+ * activation it is a few times that.
  */
-const MAX_DIFFERENCE = { f32: 1e-9, int8: 5e-4 };
+const MAX_DIFFERENCE = { f32: 1e-9, f16: 5e-6, int8: 5e-4 };
 
 /** What a variant's output may be off in a trial. */
 export function maxDifferenceOf({ family, format }: CandidateClass, facts: KernelFacts, variant: string): number {

@@ -14,6 +14,7 @@ const GPU: AdapterFacts = {
   description: "",
   isFallback: false,
   subgroupSize: 32,
+  shaderF16: true,
   packedDot: true,
 };
 const CLASS = { family: "mat-vec", format: Q4_1 } as const;

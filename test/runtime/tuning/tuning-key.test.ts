@@ -11,6 +11,7 @@ const DEVICE = {
     description: "Acme 3000",
     isFallback: false,
     subgroupSize: 32,
+    shaderF16: true,
     packedDot: true,
   },
   features: new Set(["shader-f16", "subgroups"]),

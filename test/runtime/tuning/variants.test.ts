@@ -22,7 +22,7 @@ import { tinyModel } from "../../fixtures/tiny-models.ts";
 
 function facts(isFallback: boolean, subgroupSize: number, precision?: Precision): KernelFacts {
   const names = { vendor: "", architecture: "", device: "", description: "" };
-  return { ...names, isFallback, subgroupSize, packedDot: true, precision };
+  return { ...names, isFallback, subgroupSize, shaderF16: true, packedDot: true, precision };
 }
 const ADAPTERS = [true, false].flatMap((isFallback) =>
   [0, 4, 8, 32].flatMap((size) => PRECISIONS.map((precision) => facts(isFallback, size, precision))),
@@ -54,7 +54,7 @@ test("each adapter has at most 12 variants of a family, of different names, with
           expect(made).toBe(name);
           expect(lanes * slices).toBeLessThanOrEqual(256);
           // What mat-vec-gated keeps of each slice: 64 vectors of 16 bytes; and what mat-vec-staged.wgsl does of each thread.
-          const staged = arithmetic === undefined ? 0 : { int8: 48 }[arithmetic];
+          const staged = arithmetic === undefined ? 0 : { f16: 72, int8: 48 }[arithmetic];
           expect(slices * 64 * 16 + lanes * slices * staged).toBeLessThanOrEqual(16 * 1024);
         } else {
           const variant = variants.matMul(matrix);
@@ -66,25 +66,26 @@ test("each adapter has at most 12 variants of a family, of different names, with
   }
 });
 
-test.each<[string, KernelFacts, string, readonly string[]]>([
+test.each<[string, KernelFacts, TensorFormat, readonly string[]]>([
   ["exact on a GPU", facts(false, 32, "exact"), "Q4_1", []],
-  ["a GPU without the instruction", { ...facts(false, 32, "fast"), packedDot: false }, "Q4_1", []],
   ["weights that are floats", facts(false, 32, "fast"), "F16", []],
-  ["fast on a GPU", facts(false, 32, "fast"), "Q4_1", ["8 x 8 int8", "32 x 4 int8"]],
-  ["fast on a CPU", facts(true, 8, "fast"), "Q6_K", ["8 x 8 int8", "32 x 4 int8"]],
-])("bytes of x, %s", (_, adapter, name, int8) => {
-  const format = formatOf(name as TensorFormat)!;
+  ["fast on a GPU", facts(false, 32, "fast"), "Q4_1", ["8 x 8 f16", "32 x 4 f16", "8 x 8 int8", "32 x 4 int8"]],
+  ["no halves", { ...facts(false, 32, "fast"), shaderF16: false }, "Q8_0", ["8 x 8 int8", "32 x 4 int8"]],
+  ["no products of bytes", { ...facts(false, 32, "fast"), packedDot: false }, "Q4_K", ["8 x 8 f16", "32 x 4 f16"]],
+])("numbers of fewer bits: %s", (_, adapter, name, compact) => {
+  const format = formatOf(name)!;
   const candidates = candidatesOf({ family: "mat-vec", format }, adapter);
-  expect(candidates.filter((variant) => variant.includes("int8"))).toEqual(int8);
+  expect(candidates.filter((variant) => / (f16|int8)$/.test(variant))).toEqual(compact);
   // A GPU has to be measured before it loses precision, which a CPU adapter never is.
-  const isSeed = adapter.isFallback && int8.length > 0;
-  expect(seedsFor(adapter, format).matVec.arithmetic).toBe(isSeed ? "int8" : undefined);
+  expect(seedsFor(adapter, format).matVec.arithmetic).toBeUndefined();
+  const ofCpu = seedsFor({ ...adapter, isFallback: true }, format).matVec.arithmetic;
+  expect(ofCpu).toBe(compact.includes("8 x 8 int8") ? "int8" : undefined);
 });
 
-test("in a trial bytes of x may be off by more than sums in another order", () => {
+test("in a trial numbers of fewer bits may be off by more than sums in another order", () => {
   const [adapter, kernels] = [facts(false, 32, "fast"), { family: "mat-vec", format: Q4_1 } as const];
-  expect(maxDifferenceOf(kernels, adapter, "8 x 4")).toBe(1e-9);
-  expect(maxDifferenceOf(kernels, adapter, "8 x 8 int8")).toBe(5e-4);
+  const allowed = ["8 x 4", "8 x 8 f16", "8 x 8 int8"].map((name) => maxDifferenceOf(kernels, adapter, name));
+  expect(allowed).toEqual([1e-9, 5e-6, 5e-4]);
 });
 
 test("a choice holds for its class alone, and a name that is unknown is none", () => {
