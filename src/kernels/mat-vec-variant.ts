@@ -31,9 +31,12 @@ export interface MatVecVariant {
   readonly arithmetic?: CompactArithmetic;
 }
 
+/** Of an adapter, for one format: tuning has to compile and time them all. */
+const MOST_VARIANTS = 12;
+
 /**
- * Run everywhere: at most 128 threads, and 16 KiB of workgroup memory. Named by their lanes and slices. Few, since adapters have
- * others beside them: one for a CPU, and for GPUs 32 to 128 threads, with a thread for each row of a tile or for four.
+ * Run everywhere: at most 256 threads, and 16 KiB of workgroup memory. Named by their lanes and slices. The last ones, with the
+ * fewest threads or the most, give way to variants that an adapter has beside them.
  */
 export const PORTABLE: readonly MatVecVariant[] = [
   portable(8, 1),
@@ -43,6 +46,10 @@ export const PORTABLE: readonly MatVecVariant[] = [
   portable(16, 4),
   portable(32, 2),
   portable(32, 4),
+  portable(16, 8),
+  portable(32, 1),
+  portable(8, 2),
+  portable(32, 8),
 ];
 
 // Loops have one course for all 8 threads when there is one slice, but only the values of overrides say so.
@@ -60,16 +67,16 @@ export const F16: readonly MatVecVariant[] = [fewerBits("f16", 8, 8), fewerBits(
 /** With x rounded to bytes, where an adapter can multiply four at once. */
 export const INT8: readonly MatVecVariant[] = [fewerBits("int8", 8, 8), fewerBits("int8", 32, 4)];
 
-/** Those that an adapter can run for matrices of a format: 12 at most. */
+/** Those that an adapter can run for matrices of a format. */
 export function matVecVariants(facts: KernelFacts, format: QuantFormat): readonly MatVecVariant[] {
   const broadcast = BROADCAST.get(facts.subgroupSize);
   const compact = facts.precision === "fast" && format.compactPreludes !== undefined;
-  return [
-    ...PORTABLE,
+  const others = [
     ...(broadcast ? [broadcast] : []),
     ...(compact && facts.shaderF16 ? F16 : []),
     ...(compact && facts.packedDot ? INT8 : []),
   ];
+  return [...PORTABLE.slice(0, MOST_VARIANTS - others.length), ...others];
 }
 
 /** What `prepare` is told of a variant, for any of the mat-vec kernels. */

@@ -24,7 +24,7 @@ const SENTINEL = 0x7fdeadbe; // a NaN: whoever adds to it or reads it shows
 export const MAX_NMSE = 1e-11;
 
 /** Of the portable variants of mat-vec, one for each way through the shaders; beside an adapter's own. */
-export const MAT_VEC_VARIANTS = ["8 x 1", "8 x 4", "8 x 8", "16 x 4", "32 x 2"].map(
+export const MAT_VEC_VARIANTS = ["8 x 1", "8 x 2", "8 x 8", "16 x 4", "32 x 2"].map(
   (name) => [name, PORTABLE.find((variant) => variant.name === name)!] as const,
 );
 
