@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
 import { serviceWorker } from "./scripts/service-worker-plugin.ts";
+import { shaders } from "./scripts/shader-plugin.ts";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -26,7 +27,7 @@ export default defineConfig(({ mode }) =>
     ? {
         root: path("demo"),
         base: "./",
-        plugins: [serviceWorker()],
+        plugins: [shaders(), serviceWorker()],
         build: {
           outDir: path("dist/demo"),
           emptyOutDir: true,
@@ -34,13 +35,13 @@ export default defineConfig(({ mode }) =>
           modulePreload: false,
           assetsInlineLimit: 0, // the page's policy allows no data: URL
         },
-        worker: { format: "es" },
+        worker: { format: "es", plugins: () => [shaders()] },
       }
     : {
         root: path("."),
         base: "./",
         publicDir: false,
-        plugins: [plainWorkerUrl, serviceWorker()],
+        plugins: [shaders(), plainWorkerUrl, serviceWorker()],
         build: {
           outDir: path("dist"),
           emptyOutDir: true,
@@ -50,6 +51,7 @@ export default defineConfig(({ mode }) =>
         // The engine's worker gets a name that pages and bundlers can rely on.
         worker: {
           format: "es",
+          plugins: () => [shaders()],
           rollupOptions: { output: { entryFileNames: "engine-worker.js", chunkFileNames: "engine-[name]-[hash].js" } },
         },
       },

@@ -6,6 +6,7 @@ import { CommandError } from "./command-error.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { readKvCache } from "./kv-cache-flag.ts";
 import { type NodeEngine, openNodeEngine } from "./node-engine.ts";
+import { readPrecision } from "./precision-flag.ts";
 import { formatRate, formatSeconds } from "./terminal.ts";
 import { readTune } from "./tune-flag.ts";
 
@@ -18,6 +19,7 @@ const USAGE = `usage: npm run ask -- "PROMPT" [options]      (without a prompt i
   --max-tokens N       most tokens in the answer
   --adapter NAME       lavapipe, swiftshader, or a part of a GPU's name; default: the best there is
   --kv-cache TYPE      f16, or q8_0 for keys and values in half of the memory; default: f16
+  --precision fast     activations rounded to bytes where that is faster on this GPU; default: exact
   --tune off           no time for measuring which kernels are fastest on this GPU; default: auto
   --json               print the whole response object instead of streaming the text`;
 
@@ -45,6 +47,7 @@ export async function main(args: string[]): Promise<void> {
       ...(values.model !== undefined && { models: [{ path: values.model }] }),
       adapter: values.adapter,
       kvCache: readKvCache(values["kv-cache"]),
+      precision: readPrecision(values.precision),
       tune: readTune(values.tune),
       signal,
       onStats: (figures) => {
@@ -93,6 +96,7 @@ function readOptions(args: string[]) {
         "max-tokens": { type: "string" },
         adapter: { type: "string" },
         "kv-cache": { type: "string" },
+        precision: { type: "string" },
         tune: { type: "string" },
         json: { type: "boolean" },
         help: { type: "boolean" },

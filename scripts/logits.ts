@@ -1,23 +1,26 @@
-// npm run logits -- --model FILE --golden FILE [--adapter NAME] [--kv-cache TYPE]: feeds golden token sequences once as prefill rows and once
-// as decode steps, and prints one JSON line with the worse of both distances from the golden logprobs.
+// npm run logits -- --model FILE --golden FILE [--adapter NAME] [--kv-cache TYPE] [--precision fast] [--variant NAME]:
+// feeds golden token sequences once as prefill rows and once as decode steps, and prints one JSON line with the worse of both distances from the golden logprobs.
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { EngineError } from "../src/base/errors.ts";
 import type { Gguf } from "../src/gguf/gguf.ts";
 import { readGguf } from "../src/gguf/gguf.ts";
 import { openDevice } from "../src/gpu/device.ts";
-import type { KvCacheType } from "../src/kernels/kv-format.ts";
 import { specOf } from "../src/model/architectures/index.ts";
-import { createGpuRuntime } from "../src/runtime/gpu-runtime.ts";
+import { createGpuRuntime, type GpuRuntimeOptions } from "../src/runtime/gpu-runtime.ts";
 import { createReferenceRuntime } from "../src/runtime/reference-runtime.ts";
 import type { Runtime, SequenceId } from "../src/runtime/runtime.ts";
+import type { Tuner } from "../src/runtime/tuning/tuner.ts";
+import { candidatesOf } from "../src/runtime/tuning/variants.ts";
+import { CommandError } from "./command-error.ts";
 import { openDawn } from "./dawn.ts";
 import { openFileSource } from "./file-source.ts";
 import { readKvCache } from "./kv-cache-flag.ts";
 import { type GoldenTop, scoreLogits, worseScore } from "./logit-score.ts";
+import { readPrecision } from "./precision-flag.ts";
 
 const USAGE =
-  "usage: npm run logits -- --model FILE --golden FILE [--adapter lavapipe|swiftshader|reference|NAME] [--kv-cache f16|q8_0] [--case N]";
+  "usage: npm run logits -- --model FILE --golden FILE [--adapter lavapipe|swiftshader|reference|NAME] [--kv-cache f16|q8_0] [--precision exact|fast] [--variant NAME] [--case N]";
 
 /** A prompt, the tokens that followed it, and the golden logprobs of each of those positions. */
 interface GoldenCase {
@@ -34,6 +37,8 @@ export async function main(args: string[]): Promise<void> {
       golden: { type: "string" },
       adapter: { type: "string" },
       "kv-cache": { type: "string" },
+      precision: { type: "string" },
+      variant: { type: "string" }, // of every kernel that has it, in place of the adapter's own
       case: { type: "string" }, // one case only, counted from 0: the reference runtime takes minutes for all
     },
   });
@@ -42,12 +47,16 @@ export async function main(args: string[]): Promise<void> {
   const chosen = values.case === undefined ? cases : cases.slice(Number(values.case), Number(values.case) + 1);
   if (chosen.length === 0)
     throw new EngineError("invalid_request", `There is no case ${values.case} of ${cases.length}.`);
-  const kvCache = readKvCache(values["kv-cache"]);
+  const choices = {
+    kvCache: readKvCache(values["kv-cache"]),
+    precision: readPrecision(values.precision),
+    tuner: values.variant === undefined ? undefined : decidedTuner(values.variant),
+  };
   const longest = Math.max(...chosen.map(({ prompt_ids, greedy }) => prompt_ids.length + greedy.length));
 
   const source = await openFileSource(values.model);
   try {
-    const { runtime, close } = await openRuntime(await readGguf(source), longest, values.adapter, kvCache);
+    const { runtime, close } = await openRuntime(await readGguf(source), longest, values.adapter, choices);
     try {
       const goldens = chosen.flatMap(({ top_logprobs }) => top_logprobs);
       const prefilled = await collect(chosen, (golden) => prefillLogits(runtime, golden));
@@ -70,22 +79,33 @@ async function openRuntime(
   model: Gguf,
   contextLength: number,
   adapter: string | undefined,
-  kvCache: KvCacheType | undefined,
+  choices: Pick<GpuRuntimeOptions, "kvCache" | "precision" | "tuner">,
 ): Promise<OpenRuntime> {
   const spec = specOf(model);
   if (adapter === "reference") {
-    const runtime = await createReferenceRuntime({ model, spec, contextLength, kv: kvCache });
+    const runtime = await createReferenceRuntime({ model, spec, contextLength, kv: choices.kvCache });
     return { runtime, close: () => runtime.dispose() };
   }
   const { gpu, name } = await openDawn(adapter === undefined ? {} : { adapter });
   console.error(`adapter: ${name}`);
   const device = await openDevice(gpu);
-  const runtime = await createGpuRuntime({ device, model, spec, contextLength, kvCache });
+  const runtime = await createGpuRuntime({ device, model, spec, contextLength, ...choices });
   const close = () => {
     runtime.dispose();
     device.dispose();
   };
   return { runtime, close };
+}
+
+function decidedTuner(variant: string): Tuner {
+  return {
+    platform: "decided",
+    async choose({ adapter, classes }) {
+      const having = classes.filter((kernels) => candidatesOf(kernels, adapter).includes(variant));
+      if (having.length === 0) throw new CommandError(`no kernel has a variant ${variant} here`);
+      return Object.fromEntries(having.map(({ name }) => [name, variant]));
+    },
+  };
 }
 
 async function collect(

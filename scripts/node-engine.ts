@@ -7,6 +7,7 @@ import { modelAtHand } from "../src/engine/model-opener.ts";
 import type { TuneOption } from "../src/engine/runtime-host.ts";
 import type { SessionOptions } from "../src/engine/session.ts";
 import type { KvCacheType } from "../src/kernels/kv-format.ts";
+import type { Precision } from "../src/kernels/precision.ts";
 import { createTuner } from "../src/runtime/tuning/tuner.ts";
 import { CommandError } from "./command-error.ts";
 import { dawnVersion, openDawn } from "./dawn.ts";
@@ -30,6 +31,8 @@ export interface NodeEngineOptions
   onLoad?: ((info: ModelInfo) => void) | undefined;
   /** How these models' keys and values are kept, unless a model says so itself; default: f16. */
   kvCache?: KvCacheType | undefined;
+  /** Of every model that says nothing else; default: exact. */
+  precision?: Precision | undefined;
   /** As `openDawn` takes it. */
   adapter?: string | undefined;
   /** Of every model that says nothing else. */
@@ -43,6 +46,7 @@ export async function openNodeEngine({
   models,
   onLoad,
   kvCache,
+  precision,
   adapter,
   tune = "auto",
   signal,
@@ -77,7 +81,12 @@ export async function openNodeEngine({
   };
   try {
     for (const model of named) {
-      const info = await nodeEngine.load({ ...(signal && { signal }), ...(kvCache && { kvCache }), ...model });
+      const info = await nodeEngine.load({
+        ...(signal && { signal }),
+        ...(kvCache && { kvCache }),
+        ...(precision && { precision }),
+        ...model,
+      });
       onLoad?.(info);
     }
     return nodeEngine;

@@ -32,7 +32,7 @@ export async function main(args: string[]): Promise<void> {
 }
 
 async function openEngine(
-  { models, adapter, tune, memoryBudget, kvCache }: ServeOptions,
+  { models, adapter, tune, memoryBudget, kvCache, precision }: ServeOptions,
   signal: AbortSignal,
   onStats: (figures: RequestStats) => void,
 ): Promise<NodeEngine> {
@@ -41,6 +41,7 @@ async function openEngine(
     ...(memoryBudget !== undefined && { memoryBudget }),
     models,
     kvCache,
+    precision,
     adapter,
     tune,
     signal,

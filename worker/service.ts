@@ -7,6 +7,7 @@ import { type Engine, openEngine } from "../src/engine/engine.ts";
 import { type FetchProgress, joinIdentities, type OpenModel } from "../src/engine/model-opener.ts";
 import type { OpenRuntimeHost } from "../src/engine/runtime-host.ts";
 import { isKvCacheType, KV_CACHE_TYPES } from "../src/kernels/kv-format.ts";
+import { isPrecision, PRECISIONS } from "../src/kernels/precision.ts";
 import { type ByteSource, blobSource } from "../src/storage/byte-source.ts";
 import type { CachedSource } from "../src/storage/cached-source.ts";
 import { openCached } from "../src/storage/opfs-cache.ts";
@@ -143,7 +144,7 @@ function checkOpenOptions({ memoryBudget, speculate }: OpenOptions): OpenOptions
   };
 }
 
-function checkLoadOptions({ contextLength, kvCache, tune, id, sha256 }: LoadOptions): LoadOptions {
+function checkLoadOptions({ contextLength, kvCache, precision, tune, id, sha256 }: LoadOptions): LoadOptions {
   if (contextLength !== undefined && !(Number.isSafeInteger(contextLength) && contextLength >= 2))
     throw new EngineError(
       "invalid_request",
@@ -156,6 +157,12 @@ function checkLoadOptions({ contextLength, kvCache, tune, id, sha256 }: LoadOpti
       `Keys and values cannot be kept as '${shown(String(kvCache))}': \`kvCache\` takes ${KV_CACHE_TYPES.join(" or ")}.`,
       { param: "kvCache" },
     );
+  if (precision !== undefined && !isPrecision(precision))
+    throw new EngineError(
+      "invalid_request",
+      `\`precision\` takes ${PRECISIONS.join(" or ")}, and not ${shown(String(precision))}.`,
+      { param: "precision" },
+    );
   if (tune !== undefined && tune !== "auto" && tune !== "off")
     throw new EngineError("invalid_request", `\`tune\` takes "auto" or "off", and not ${shown(String(tune))}.`, {
       param: "tune",
@@ -167,6 +174,7 @@ function checkLoadOptions({ contextLength, kvCache, tune, id, sha256 }: LoadOpti
   return {
     ...(contextLength !== undefined && { contextLength }),
     ...(kvCache !== undefined && { kvCache }),
+    ...(precision !== undefined && { precision }),
     ...(tune !== undefined && { tune }),
     ...(id !== undefined && { id }),
     ...(sha256 !== undefined && { sha256: sha256.toLowerCase() }),

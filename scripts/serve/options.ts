@@ -2,8 +2,10 @@
 import { parseArgs } from "node:util";
 import type { TuneOption } from "../../src/engine/runtime-host.ts";
 import type { KvCacheType } from "../../src/kernels/kv-format.ts";
+import type { Precision } from "../../src/kernels/precision.ts";
 import { CommandError } from "../command-error.ts";
 import { readKvCache } from "../kv-cache-flag.ts";
+import { readPrecision } from "../precision-flag.ts";
 import { readTune } from "../tune-flag.ts";
 import { isLoopback } from "./address.ts";
 
@@ -17,7 +19,8 @@ export const USAGE = `usage: npm run serve [-- options]
   --adapter NAME       lavapipe, swiftshader, or a part of a GPU's name; default: the best there is
   --tune off           no time for measuring which kernels are fastest on this GPU; default: auto
   --memory-budget N    bytes of GPU memory beside the models' weights; default: 1073741824, 1 GiB
-  --kv-cache TYPE      f16, or q8_0 for keys and values in half of the memory; default: f16`;
+  --kv-cache TYPE      f16, or q8_0 for keys and values in half of the memory; default: f16
+  --precision fast     activations rounded to bytes where that is faster on this GPU; default: exact`;
 
 const DEFAULT_PORT = 8080;
 const DEFAULT_HOST = "127.0.0.1";
@@ -35,6 +38,8 @@ export interface ServeOptions {
   readonly memoryBudget: number | undefined;
   /** Of all models. */
   readonly kvCache: KvCacheType | undefined;
+  /** Of all models. */
+  readonly precision: Precision | undefined;
 }
 
 /** @throws CommandError saying which option is wrong and how it is written */
@@ -57,6 +62,7 @@ export function readServeOptions(args: string[], env: NodeJS.ProcessEnv): ServeO
     tune: readTune(values.tune),
     memoryBudget: readBudget(values["memory-budget"]),
     kvCache: readKvCache(values["kv-cache"]),
+    precision: readPrecision(values.precision),
   };
 }
 
@@ -74,6 +80,7 @@ function parse(args: string[]) {
         tune: { type: "string" },
         "memory-budget": { type: "string" },
         "kv-cache": { type: "string" },
+        precision: { type: "string" },
         help: { type: "boolean" },
       },
     }).values;

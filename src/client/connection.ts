@@ -93,7 +93,7 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
     remote,
     calls,
     close,
-    async load({ model, onProgress, contextLength, kvCache, tune, id, sha256 }, signal) {
+    async load({ model, onProgress, contextLength, kvCache, precision, tune, id, sha256 }, signal) {
       const call = startCall(signal);
       const progress = new MessageChannel();
       ports.add(progress.port1);
@@ -104,6 +104,7 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
       const loadOptions: LoadOptions = {
         ...(contextLength !== undefined && { contextLength }),
         ...(kvCache !== undefined && { kvCache }),
+        ...(precision !== undefined && { precision }),
         ...(tune !== undefined && { tune }),
         ...(id !== undefined && { id }),
         ...(sha256 !== undefined && { sha256 }),

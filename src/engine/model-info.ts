@@ -2,6 +2,7 @@
 import type { ChatTemplate } from "../chat/template.ts";
 import type { Gguf } from "../gguf/gguf.ts";
 import type { KvCacheType } from "../kernels/kv-format.ts";
+import type { Precision } from "../kernels/precision.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { fingerprintOf } from "./fingerprint.ts";
@@ -24,6 +25,8 @@ export interface ModelInfo {
   readonly trainedContextLength?: number;
   /** How keys and values are kept. */
   readonly kvCache: KvCacheType;
+  /** Whether activations may be rounded to bytes. */
+  readonly precision: Precision;
   /** GPU memory of keys, values and scratch: what the model takes of the memory budget. */
   readonly memoryBytes: number;
   readonly vocabSize: number;
@@ -45,6 +48,7 @@ export interface ModelFacts {
   readonly template: ChatTemplate;
   readonly runtime: Runtime;
   readonly kvCache: KvCacheType;
+  readonly precision: Precision;
   readonly memoryBytes: number;
   readonly host: RuntimeHost;
   readonly identity: string;
@@ -68,6 +72,7 @@ export async function modelInfo(facts: ModelFacts): Promise<ModelInfo> {
     contextLength: runtime.info.contextLength,
     ...(trained !== undefined && { trainedContextLength: trained }),
     kvCache: facts.kvCache,
+    precision: facts.precision,
     memoryBytes: facts.memoryBytes,
     vocabSize: tokenizer.vocabSize,
     tokenizer: `${tokenizer.model} / ${tokenizer.preTokenizer}`,

@@ -1,6 +1,7 @@
 // What the engine asks of whoever brings the arithmetic: something opened first, on which a runtime is then built per model.
 import type { Gguf } from "../gguf/gguf.ts";
 import type { KvCacheType } from "../kernels/kv-format.ts";
+import type { Precision } from "../kernels/precision.ts";
 import type { ModelSpec } from "../model/spec.ts";
 import type { LoadProgress } from "../runtime/load-progress.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -28,6 +29,7 @@ export type TuneOption = "auto" | "off";
 
 export interface RuntimeLoad {
   readonly gguf: Gguf;
+  readonly precision: Precision;
   readonly tune: TuneOption;
   readonly onProgress: (progress: LoadProgress) => void;
   readonly signal: AbortSignal;

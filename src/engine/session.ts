@@ -5,6 +5,7 @@ import { EngineError } from "../base/errors.ts";
 import { type ChatTemplate, createTemplate } from "../chat/template.ts";
 import { readModel } from "../gguf/model-file.ts";
 import { DEFAULT_KV_CACHE, type KvCacheType } from "../kernels/kv-format.ts";
+import { DEFAULT_PRECISION, type Precision } from "../kernels/precision.ts";
 import { specOf } from "../model/architectures/index.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -23,6 +24,8 @@ export interface SessionOptions {
   readonly contextLength?: number;
   /** How keys and values are kept: q8_0 takes about half of the memory, and rounds more. Default: f16. */
   readonly kvCache?: KvCacheType;
+  /** `fast`: activations may be rounded to bytes where that makes kernels faster. Default: exact. */
+  readonly precision?: Precision;
   /** Whether to measure which kernels are fastest here; default "auto". */
   readonly tune?: TuneOption;
   readonly onProgress?: (event: ProgressEvent) => void;
@@ -69,13 +72,14 @@ export async function openSession(
     const tokenizer = createTokenizer(gguf.metadata);
     requireSameVocabulary(tokenizer.vocabSize, spec.vocabSize);
     const template = templateOf(gguf.metadata.string("tokenizer.chat_template"), tokenizer);
-    const { contextLength, kvCache = DEFAULT_KV_CACHE } = options;
+    const { contextLength, kvCache = DEFAULT_KV_CACHE, precision = DEFAULT_PRECISION } = options;
     const availableBytes = share.availableBytes(contextLength);
     const plan = host.plan(spec, { contextLength, kvCache, availableBytes });
     share.take(plan.bytes);
     model.startBody();
     const runtime = await plan.create({
       gguf,
+      precision,
       tune: options.tune ?? "auto",
       onProgress: ({ phase, bytes, total }) => report(phase, bytes, total),
       signal,
@@ -90,6 +94,7 @@ export async function openSession(
       template,
       runtime,
       kvCache,
+      precision,
       memoryBytes: plan.bytes,
       host,
       identity,

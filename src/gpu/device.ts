@@ -28,6 +28,10 @@ export interface AdapterFacts {
   readonly isFallback: boolean;
   /** Lanes of a subgroup where that is one number and subgroups are enabled, else 0. */
   readonly subgroupSize: number;
+  /** Shaders can compute with halves. */
+  readonly shaderF16: boolean;
+  /** Shaders can multiply four bytes by four others at once. */
+  readonly packedDot: boolean;
 }
 
 export interface Device {
@@ -127,6 +131,8 @@ function wrapDevice(
       isFallback: info.isFallbackAdapter ?? false,
       subgroupSize:
         features.includes("subgroups") && info.subgroupMinSize === info.subgroupMaxSize ? info.subgroupMinSize : 0,
+      shaderF16: features.includes("shader-f16"),
+      packedDot: gpu.wgslLanguageFeatures?.has("packed_4x8_integer_dot_product") ?? false,
     },
     features: new Set(features),
     maxBindingBytes: Math.min(maxBindingBytes, device.limits.maxStorageBufferBindingSize),

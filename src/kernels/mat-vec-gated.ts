@@ -5,7 +5,7 @@ import activation from "./activation.wgsl?raw";
 import { type ActivationName, activate } from "./gated-activation.ts";
 import { linearReference } from "./mat-vec.ts";
 import source from "./mat-vec-gated.wgsl?raw";
-import tile from "./mat-vec-tile.wgsl?raw";
+import threads from "./mat-vec-threads.wgsl?raw";
 import normScale from "./norm-scale.wgsl?raw";
 
 /**
@@ -15,7 +15,7 @@ import normScale from "./norm-scale.wgsl?raw";
  */
 export const matVecGated = defineKernel({
   name: "mat-vec-gated",
-  source: source + activation + tile + normScale,
+  source: source + activation + threads + normScale,
   bindings: {
     input: "read",
     quants: "read",
@@ -34,7 +34,7 @@ export const matVecGated = defineKernel({
 
 /** act(gate x) * (up x) of each row in float64: [rows, width]. `weights`: [2 * width, columns], dequantized. */
 export function matVecGatedReference(
-  input: Float32Array,
+  input: Float32Array | Float64Array,
   weights: Float32Array,
   columns: number,
   activation: ActivationName,

@@ -1,7 +1,7 @@
 // output = act(gate x) * (up x) for few rows of x, gate and up stacked in one matrix of 2 * width rows, width a multiple of 32; each
 // set of lanes owns a tile of gate and the tile of up that belongs to it. x is a row of the residual stream times its norm's
-// weight where hasNorm, as in mat-vec.wgsl. How a tile is shared: mat-vec-tile.wgsl.
-// Appended: activation.wgsl, the prelude of the format (see quant/group.wgsl), mat-vec-tile.wgsl, norm-scale.wgsl and a loadX.
+// weight where hasNorm, as in mat-vec.wgsl. How a tile is shared: mat-vec-threads.wgsl. Appended:
+// that, activation.wgsl, norm-scale.wgsl, the prelude of the format (see quant/group.wgsl) and the arithmetic of the variant.
 
 struct Params {
   columns: u32,
@@ -50,22 +50,25 @@ fn main(
   // A column for each of the lane's rows, a component for each row of x.
   var gates: mat4x4<f32>;
   var ups: mat4x4<f32>;
-  for (var i = slice; i < groups; i += SLICES) {
-    let x = loadRows(first, quads, i, lane);
-    let gate = gateUnit + i / GROUPS_PER_UNIT;
-    let up = upUnit + i / GROUPS_PER_UNIT;
-    let group = i % GROUPS_PER_UNIT;
-    gates[0] = addDots(gates[0], loadGroup(gate, lane, group), x);
-    ups[0] = addDots(ups[0], loadGroup(up, lane, group), x);
-    if (LANES <= 16u) {
-      gates[1] = addDots(gates[1], loadGroup(gate, lane + LANES, group), x);
-      ups[1] = addDots(ups[1], loadGroup(up, lane + LANES, group), x);
-    }
-    if (LANES <= 8u) {
-      gates[2] = addDots(gates[2], loadGroup(gate, lane + 16u, group), x);
-      gates[3] = addDots(gates[3], loadGroup(gate, lane + 24u, group), x);
-      ups[2] = addDots(ups[2], loadGroup(up, lane + 16u, group), x);
-      ups[3] = addDots(ups[3], loadGroup(up, lane + 24u, group), x);
+  for (var start = 0u; start < groups; start += STAGED) {
+    stageX(first, quads, start, thread);
+    for (var i = start + slice; i < min(start + STAGED, groups); i += SLICES) {
+      let x = loadRows(first, quads, i, lane);
+      let gate = gateUnit + i / GROUPS_PER_UNIT;
+      let up = upUnit + i / GROUPS_PER_UNIT;
+      let group = i % GROUPS_PER_UNIT;
+      gates[0] = addDots(gates[0], loadGroup(gate, lane, group), x);
+      ups[0] = addDots(ups[0], loadGroup(up, lane, group), x);
+      if (LANES <= 16u) {
+        gates[1] = addDots(gates[1], loadGroup(gate, lane + LANES, group), x);
+        ups[1] = addDots(ups[1], loadGroup(up, lane + LANES, group), x);
+      }
+      if (LANES <= 8u) {
+        gates[2] = addDots(gates[2], loadGroup(gate, lane + 16u, group), x);
+        gates[3] = addDots(gates[3], loadGroup(gate, lane + 24u, group), x);
+        ups[2] = addDots(ups[2], loadGroup(up, lane + 16u, group), x);
+        ups[3] = addDots(ups[3], loadGroup(up, lane + 24u, group), x);
+      }
     }
   }
 

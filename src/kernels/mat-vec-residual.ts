@@ -2,7 +2,7 @@
 import { defineKernel } from "../gpu/kernel.ts";
 import { ROW_TILE } from "../quant/format.ts";
 import source from "./mat-vec-residual.wgsl?raw";
-import tile from "./mat-vec-tile.wgsl?raw";
+import threads from "./mat-vec-threads.wgsl?raw";
 
 /** Elements in a row of `squares` for a residual stream of so many columns: a sum for each 32, in whole vectors. */
 export function squaresWidth(columns: number): number {
@@ -18,7 +18,7 @@ export function squaresWidth(columns: number): number {
  */
 export const matVecResidual = defineKernel({
   name: "mat-vec-residual",
-  source: source + tile,
+  source: source + threads,
   bindings: {
     input: "read",
     quants: "read",

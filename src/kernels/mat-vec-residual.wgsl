@@ -1,6 +1,7 @@
 // residual += W x (+ bias) for few rows of x, each computed alone. For the norm that follows it leaves the new residual times the
 // norm's weight, and for each tile of 32 columns the sum of its squares: who reads them scales by the norm (norm-scale.wgsl).
-// How a tile of W is shared: mat-vec-tile.wgsl. Appended: that, the prelude of W's format (see quant/group.wgsl) and a loadX.
+// How a tile of W is shared: mat-vec-threads.wgsl. Appended: that, the prelude of W's format (see quant/group.wgsl) and the
+// arithmetic of the variant.
 
 struct Params {
   columns: u32,
@@ -51,17 +52,20 @@ fn main(
 
   // A column for each of the lane's rows of W, a component for each row of x.
   var sums: mat4x4<f32>;
-  for (var i = slice; i < groups; i += SLICES) {
-    let x = loadRows(first, quads, i, lane);
-    let here = unit + i / GROUPS_PER_UNIT;
-    let group = i % GROUPS_PER_UNIT;
-    sums[0] = addDots(sums[0], loadGroup(here, lane, group), x);
-    if (LANES <= 16u) {
-      sums[1] = addDots(sums[1], loadGroup(here, lane + LANES, group), x);
-    }
-    if (LANES <= 8u) {
-      sums[2] = addDots(sums[2], loadGroup(here, lane + 16u, group), x);
-      sums[3] = addDots(sums[3], loadGroup(here, lane + 24u, group), x);
+  for (var start = 0u; start < groups; start += STAGED) {
+    stageX(first, quads, start, thread);
+    for (var i = start + slice; i < min(start + STAGED, groups); i += SLICES) {
+      let x = loadRows(first, quads, i, lane);
+      let here = unit + i / GROUPS_PER_UNIT;
+      let group = i % GROUPS_PER_UNIT;
+      sums[0] = addDots(sums[0], loadGroup(here, lane, group), x);
+      if (LANES <= 16u) {
+        sums[1] = addDots(sums[1], loadGroup(here, lane + LANES, group), x);
+      }
+      if (LANES <= 8u) {
+        sums[2] = addDots(sums[2], loadGroup(here, lane + 16u, group), x);
+        sums[3] = addDots(sums[3], loadGroup(here, lane + 24u, group), x);
+      }
     }
   }
 

@@ -1,15 +1,13 @@
 
-// What the mat-vec kernels share, appended to each: a tile of 32 rows of a matrix, dealt out to LANES lanes, times one row of x
-// or four, so that four rows read and decode the matrix once. `loadX` comes from a file of its own: see mat-vec-variant.ts.
+// The mat-vec kernels' arithmetic in f32: groups of the matrix times one row of x or four, so that four rows read and decode the
+// matrix once. `loadX` comes from a file of its own: see mat-vec-variant.ts.
 // Sums are chains of fma throughout. A compiler may contract a product and a sum in one pipeline and not in another, and a
 // row's bits must not depend on how many rows are computed with it.
 
-// Rows of x that a workgroup takes: 1 or 4.
-override ROWS: u32;
-// Threads that share a tile's rows, 32 / LANES to each: 8, 16 or 32. A lane owns rows lane, lane + LANES, ...
-override LANES: u32;
-// In how many slices the groups of the columns are dealt out, each to LANES threads of their own.
-override SLICES: u32;
+// Groups of x that are made ready at once: all, since they are read where they lie.
+const STAGED = 0x80000000u;
+
+fn stageX(first: vec4<u32>, quads: u32, start: u32, thread: u32) {}
 
 // A group of each row of x that a workgroup takes; only `a` where that is one.
 struct GroupOfX {
@@ -58,9 +56,4 @@ fn addDot(total: f32, group: Group, x: array<vec4<f32>, 8>, sum: f32) -> f32 {
     return fma(group.offset, sum, product);
   }
   return product;
-}
-
-// Where the rows of x start that a workgroup takes. Rows beyond the last repeat it, and are not written.
-fn rowsFrom(row: u32, count: u32) -> vec4<u32> {
-  return min(vec4<u32>(row, row + 1u, row + 2u, row + 3u), vec4<u32>(count - 1u));
 }

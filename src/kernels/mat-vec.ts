@@ -2,7 +2,7 @@
 import { defineKernel } from "../gpu/kernel.ts";
 import { ROW_TILE } from "../quant/format.ts";
 import source from "./mat-vec.wgsl?raw";
-import tile from "./mat-vec-tile.wgsl?raw";
+import threads from "./mat-vec-threads.wgsl?raw";
 import normScale from "./norm-scale.wgsl?raw";
 
 /** Of mat-mul. */
@@ -32,7 +32,7 @@ export type MatVecRows = 1 | 4;
  */
 export const matVec = defineKernel({
   name: "mat-vec",
-  source: source + tile + normScale,
+  source: source + threads + normScale,
   bindings: {
     input: "read",
     quants: "read",
@@ -63,7 +63,7 @@ export const matVec = defineKernel({
 
 export interface LinearReferenceOptions {
   /** [rows, columns] */
-  readonly input: Float32Array;
+  readonly input: Float32Array | Float64Array;
   /** [rowCount, columns], dequantized. */
   readonly weights: Float32Array;
   readonly columns: number;

@@ -1,6 +1,6 @@
 // output = W x (+ bias) for few rows of x, each computed alone; where hasNorm, x is a row of the residual stream times its norm's
-// weight, and the result is scaled as the norm wants. How a tile of W is shared: mat-vec-tile.wgsl.
-// Appended: the prelude of W's format (see quant/group.wgsl), mat-vec-tile.wgsl, norm-scale.wgsl and a loadX.
+// weight, and the result is scaled as the norm wants. How a tile of W is shared: mat-vec-threads.wgsl.
+// Appended: that, norm-scale.wgsl, the prelude of W's format (see quant/group.wgsl) and the arithmetic of the variant.
 
 struct Params {
   columns: u32,
@@ -57,17 +57,20 @@ fn main(
 
   // A column for each of the lane's rows of W, a component for each row of x.
   var sums: mat4x4<f32>;
-  for (var i = slice; i < groups; i += SLICES) {
-    let x = loadRows(first, quads, i, lane);
-    let here = unit + i / GROUPS_PER_UNIT;
-    let group = i % GROUPS_PER_UNIT;
-    sums[0] = addDots(sums[0], loadGroup(here, lane, group), x);
-    if (LANES <= 16u) {
-      sums[1] = addDots(sums[1], loadGroup(here, lane + LANES, group), x);
-    }
-    if (LANES <= 8u) {
-      sums[2] = addDots(sums[2], loadGroup(here, lane + 16u, group), x);
-      sums[3] = addDots(sums[3], loadGroup(here, lane + 24u, group), x);
+  for (var start = 0u; start < groups; start += STAGED) {
+    stageX(first, quads, start, thread);
+    for (var i = start + slice; i < min(start + STAGED, groups); i += SLICES) {
+      let x = loadRows(first, quads, i, lane);
+      let here = unit + i / GROUPS_PER_UNIT;
+      let group = i % GROUPS_PER_UNIT;
+      sums[0] = addDots(sums[0], loadGroup(here, lane, group), x);
+      if (LANES <= 16u) {
+        sums[1] = addDots(sums[1], loadGroup(here, lane + LANES, group), x);
+      }
+      if (LANES <= 8u) {
+        sums[2] = addDots(sums[2], loadGroup(here, lane + 16u, group), x);
+        sums[3] = addDots(sums[3], loadGroup(here, lane + 24u, group), x);
+      }
     }
   }
 

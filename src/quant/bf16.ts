@@ -1,7 +1,7 @@
 // BF16: the upper half of an IEEE binary32.
 import source from "./bf16.wgsl?raw";
 import { floatFormat } from "./floats.ts";
-import group from "./group.wgsl?raw";
+import { f32Prelude } from "./preludes.ts";
 
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
@@ -13,5 +13,5 @@ export const BF16 = floatFormat({
     bits[0] = view.getUint16(at, true) << 16;
     return float[0]!;
   },
-  prelude: group + source,
+  prelude: f32Prelude(source),
 });

@@ -1,6 +1,7 @@
 // What a weight format is to Ingle: the geometry of its blocks, how to read them on the CPU, how to lay them out for kernels.
 // The universal layout that every format repacks into is described here; repack.ts walks it.
 import type { TensorFormat } from "../gguf/tensor-types.ts";
+import type { Preludes } from "./preludes.ts";
 
 /** Matrix rows that lie side by side in the repacked planes: one lane of a kernel reads one row, 16 bytes at a time. */
 export const ROW_TILE = 32;
@@ -48,4 +49,6 @@ export interface QuantFormat {
   ): void;
   /** WGSL that decodes a group from the planes; group.wgsl says which names it defines. */
   readonly prelude: string;
+  /** The same for arithmetic with fewer bits; absent where weights are floats. */
+  readonly compactPreludes?: Preludes["compactPreludes"];
 }

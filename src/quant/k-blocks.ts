@@ -4,23 +4,23 @@ import type { TensorFormat } from "../gguf/tensor-types.ts";
 import { EXTRA_STRIDE, type QuantFormat, VECTOR_STRIDE } from "./format.ts";
 import { halfToNumber } from "./half.ts";
 import { repackNibbles } from "./nibbles.ts";
+import type { Preludes } from "./preludes.ts";
 
 const LENGTH = 256;
 const GROUPS = 8;
 const SCALES_AT = 4;
 const AFTER_SCALES = SCALES_AT + 12;
 
-export interface KBlockShape {
+export interface KBlockShape extends Preludes {
   readonly name: TensorFormat;
   readonly hasFifthBit: boolean;
-  readonly prelude: string;
 }
 
 /**
  * Repacked: one vector of nibbles for each group; extras: (d, dmin), two words of scale bytes, two of minimum bytes, then
  * one word of fifth bits for each group (bit 8 b + i belongs to weight 4 i + b).
  */
-export function kBlockFormat({ name, hasFifthBit, prelude }: KBlockShape): QuantFormat {
+export function kBlockFormat({ name, hasFifthBit, prelude, compactPreludes }: KBlockShape): QuantFormat {
   const nibblesAt = AFTER_SCALES + (hasFifthBit ? 32 : 0);
   const blockBytes = nibblesAt + 128;
 
@@ -32,6 +32,7 @@ export function kBlockFormat({ name, hasFifthBit, prelude }: KBlockShape): Quant
     quantVectors: GROUPS,
     extraWords: 5 + (hasFifthBit ? GROUPS : 0),
     prelude,
+    compactPreludes,
 
     dequantize(source, out) {
       const view = new DataView(source.buffer, source.byteOffset, source.byteLength);

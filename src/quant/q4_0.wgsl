@@ -9,5 +9,5 @@ const RAW_SCALE = BYTE_SCALE;
 fn loadGroup(unit: u32, lane: u32, group: u32) -> Group {
   let q = vectorOf(unit, lane, group);
   let d = halfOf(extraOf(unit, lane, 0u), group);
-  return groupOfBytes(lowNibbles(q), highNibbles(q), d, -8.0 * d);
+  return groupOfBytes(lowNibbles(q), highNibbles(q), 8.0, d, -8.0 * d);
 }

@@ -9,5 +9,5 @@ const RAW_SCALE = BYTE_SCALE;
 fn loadGroup(unit: u32, lane: u32, group: u32) -> Group {
   let q = vectorOf(unit, lane, 0u);
   let dm = unpack2x16float(extraOf(unit, lane, 0u));
-  return groupOfBytes(lowNibbles(q), highNibbles(q), dm.x, dm.y);
+  return groupOfBytes(lowNibbles(q), highNibbles(q), 8.0, dm.x, dm.y);
 }

@@ -12,5 +12,5 @@ fn loadGroup(unit: u32, lane: u32, group: u32) -> Group {
   let byte = 8u * (group & 3u);
   let scale = f32(extractBits(extraOf(unit, lane, 1u + (group >> 2u)), byte, 8u));
   let minimum = f32(extractBits(extraOf(unit, lane, 3u + (group >> 2u)), byte, 8u));
-  return groupOfBytes(lowNibbles(q), highNibbles(q), scales.x * scale, -scales.y * minimum);
+  return groupOfBytes(lowNibbles(q), highNibbles(q), 8.0, scales.x * scale, -scales.y * minimum);
 }

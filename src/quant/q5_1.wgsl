@@ -13,6 +13,7 @@ fn loadGroup(unit: u32, lane: u32, group: u32) -> Group {
   return groupOfBytes(
     lowNibbles(q) | lowFifthBits(bits),
     highNibbles(q) | highFifthBits(bits),
+    16.0,
     dm.x,
     dm.y,
   );

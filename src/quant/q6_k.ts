@@ -1,9 +1,9 @@
 // Q6_K: weight = d * scale * (q - 32), q of 6 bits, a signed byte of scale for each 16 weights, 256 weights a block.
 // A block of the file: 128 bytes of low nibbles, 64 of high bit pairs, 16 scales, f16 d.
 import { EXTRA_STRIDE, type QuantFormat, VECTOR_STRIDE } from "./format.ts";
-import group from "./group.wgsl?raw";
 import { halfToNumber } from "./half.ts";
 import { repackNibbles } from "./nibbles.ts";
+import { preludesOf } from "./preludes.ts";
 import source from "./q6_k.wgsl?raw";
 
 const LENGTH = 256;
@@ -23,7 +23,7 @@ export const Q6_K: QuantFormat = {
   unitLength: LENGTH,
   quantVectors: 8,
   extraWords: 21,
-  prelude: group + source,
+  ...preludesOf(source),
 
   dequantize(bytes, out) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,15 +1,10 @@
 
 // Q6_K: one vector of low nibbles a group; extras: d, four words of signed scale bytes, two words of high bits a group.
-// A group has two scales, so these are multiplied into `raw`.
 const GROUPS_PER_UNIT = 8u;
 const QUANT_VECTORS = 8u;
 const EXTRA_WORDS = 21u;
 const HAS_OFFSET = false;
 const RAW_SCALE = BYTE_SCALE;
-
-fn scaledBytes(word: u32, scale: f32) -> vec4<f32> {
-  return (floatsOfBytes(word) - vec4<f32>(0x20p0, 0x20p8, 0x20p16, 0x20p24)) * scale;
-}
 
 fn highPairs(bits: u32) -> vec4<u32> {
   return vec4<u32>(bits << 4u, bits << 2u, bits, bits >> 2u) & vec4<u32>(0x30303030u);
@@ -21,16 +16,6 @@ fn loadGroup(unit: u32, lane: u32, group: u32) -> Group {
   let high = highNibbles(q) | highPairs(extraOf(unit, lane, 6u + 2u * group));
   let scales = bitcast<i32>(extraOf(unit, lane, 1u + (group >> 1u)));
   let at = 16u * (group & 1u);
-  let lowScale = f32(extractBits(scales, at, 8u));
-  let highScale = f32(extractBits(scales, at + 8u, 8u));
-  return Group(
-    array<vec4<f32>, 8>(
-      scaledBytes(low.x, lowScale), scaledBytes(low.y, lowScale),
-      scaledBytes(low.z, lowScale), scaledBytes(low.w, lowScale),
-      scaledBytes(high.x, highScale), scaledBytes(high.y, highScale),
-      scaledBytes(high.z, highScale), scaledBytes(high.w, highScale),
-    ),
-    halfOf(extraOf(unit, lane, 0u), 0u),
-    0.0,
-  );
+  let both = vec2<f32>(f32(extractBits(scales, at, 8u)), f32(extractBits(scales, at + 8u, 8u)));
+  return groupOfSixBits(low, high, both, halfOf(extraOf(unit, lane, 0u), 0u));
 }

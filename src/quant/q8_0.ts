@@ -1,9 +1,8 @@
 // Q8_0: weight = d * q, q a signed byte, 32 weights a block. A block of the file: f16 d, 32 bytes.
 import { type QuantFormat, VECTOR_STRIDE } from "./format.ts";
-import group from "./group.wgsl?raw";
 import { halfToNumber } from "./half.ts";
+import { preludesOf } from "./preludes.ts";
 import source from "./q8_0.wgsl?raw";
-import signedBytes from "./signed-bytes.wgsl?raw";
 
 const LENGTH = 32;
 const BYTES = 34;
@@ -16,7 +15,7 @@ export const Q8_0: QuantFormat = {
   unitLength: 2 * LENGTH,
   quantVectors: 4,
   extraWords: 1,
-  prelude: group + signedBytes + source,
+  ...preludesOf(source),
 
   dequantize(bytes, out) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

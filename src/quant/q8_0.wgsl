@@ -9,14 +9,5 @@ const RAW_SCALE = BYTE_SCALE;
 fn loadGroup(unit: u32, lane: u32, group: u32) -> Group {
   let low = vectorOf(unit, lane, 2u * group);
   let high = vectorOf(unit, lane, 2u * group + 1u);
-  return Group(
-    array<vec4<f32>, 8>(
-      floatsOfSignedBytes(low.x), floatsOfSignedBytes(low.y),
-      floatsOfSignedBytes(low.z), floatsOfSignedBytes(low.w),
-      floatsOfSignedBytes(high.x), floatsOfSignedBytes(high.y),
-      floatsOfSignedBytes(high.z), floatsOfSignedBytes(high.w),
-    ),
-    halfOf(extraOf(unit, lane, 0u), group),
-    0.0,
-  );
+  return groupOfSignedBytes(low, high, halfOf(extraOf(unit, lane, 0u), group));
 }

@@ -3,20 +3,26 @@
 import type { TensorFormat } from "../gguf/tensor-types.ts";
 import { EXTRA_STRIDE, type QuantFormat, VECTOR_STRIDE } from "./format.ts";
 import { halfToNumber } from "./half.ts";
+import type { Preludes } from "./preludes.ts";
 
 const LENGTH = 32;
 const NIBBLE_BYTES = 16;
 
-export interface SmallBlockShape {
+export interface SmallBlockShape extends Preludes {
   readonly name: TensorFormat;
   /** weight = d * q + m, else d * (q - half of the range). */
   readonly hasMinimum: boolean;
   readonly hasFifthBit: boolean;
-  readonly prelude: string;
 }
 
 /** Repacked: the nibbles as they are; extras: the scale word, then one word of fifth bits for each block. */
-export function smallBlockFormat({ name, hasMinimum, hasFifthBit, prelude }: SmallBlockShape): QuantFormat {
+export function smallBlockFormat({
+  name,
+  hasMinimum,
+  hasFifthBit,
+  prelude,
+  compactPreludes,
+}: SmallBlockShape): QuantFormat {
   const fifthBitsAt = hasMinimum ? 4 : 2;
   const nibblesAt = fifthBitsAt + (hasFifthBit ? 4 : 0);
   const blockBytes = nibblesAt + NIBBLE_BYTES;
@@ -32,6 +38,7 @@ export function smallBlockFormat({ name, hasMinimum, hasFifthBit, prelude }: Sma
     quantVectors: blocksPerUnit,
     extraWords: 1 + (hasFifthBit ? blocksPerUnit : 0),
     prelude,
+    compactPreludes,
 
     dequantize(source, out) {
       const view = new DataView(source.buffer, source.byteOffset, source.byteLength);

@@ -9,6 +9,7 @@ import type { Gguf } from "../gguf/gguf.ts";
 import type { Device } from "../gpu/device.ts";
 import { createReadback } from "../gpu/readback.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
+import { DEFAULT_PRECISION, type Precision } from "../kernels/precision.ts";
 import { GPU_SAMPLING_STEPS } from "../kernels/sample-rows.ts";
 import { buildGraph } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
@@ -41,6 +42,8 @@ export interface GpuRuntimeOptions extends MemoryRequest {
   readonly memory?: MemoryPlan | undefined;
   /** Measures which variants of kernels to take; absent: the seeds of the adapter. */
   readonly tuner?: Tuner | undefined;
+  /** Default: exact. */
+  readonly precision?: Precision | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly onLoaded?: ((times: LoadTimes) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -51,7 +54,7 @@ export interface GpuRuntimeOptions extends MemoryRequest {
  * @throws EngineError `out_of_memory`, `device_lost`, `aborted`, `unsupported_format`, and what the model's source throws
  */
 export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runtime> {
-  const { device, model, spec, onProgress, signal } = options;
+  const { device, model, spec, precision = DEFAULT_PRECISION, onProgress, signal } = options;
   throwIfAborted(signal);
   const start = performance.now();
   const planned = options.memory ?? planMemory(device, spec, options);
@@ -79,7 +82,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       return times;
     };
     const compile = async () => {
-      const site = { device, weights, state };
+      const site = { device, precision, weights, state };
       const { variants, description } = await chooseVariants(site, graphs, options.tuner, uploaded, stopped);
       const compileStart = performance.now();
       const graphsCompiled = allEnded(
@@ -128,6 +131,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
           [...prefill!.sources, ...decode!.sources, ...(sampling?.sampler.sources ?? [])].join("\0"),
         ),
         variants,
+        precision,
         kv: memory.kv.format.name,
       },
     };

@@ -7,6 +7,7 @@ import type { TuneOption } from "../engine/runtime-host.ts";
 import type { Stall } from "../engine/stall.ts";
 import type { RequestStats } from "../engine/stats.ts";
 import type { KvCacheType } from "../kernels/kv-format.ts";
+import type { Precision } from "../kernels/precision.ts";
 import type { ModelFile } from "./model-files.ts";
 
 export interface OpenOptions {
@@ -23,6 +24,11 @@ export interface LoadOptions {
   readonly contextLength?: number;
   /** How keys and values are kept: q8_0 takes about half of the memory, and rounds more. Default: f16. */
   readonly kvCache?: KvCacheType;
+  /**
+   * `"exact"`, the default: products are exact to the rounding of float32 sums. `"fast"`: activations may be rounded to bytes where
+   * that is faster.
+   */
+  readonly precision?: Precision;
   /**
    * `"auto"`, the default: on a GPU it is measured, once, which kernels are fastest there, which takes some seconds of the first
    * load. `"off"`: no time for that.

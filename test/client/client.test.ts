@@ -295,6 +295,7 @@ test("an abort ends the loading and its worker", async () => {
 test.each([
   ["contextLength", { contextLength: 1.5 }],
   ["kvCache", { kvCache: "q4_0" as never }],
+  ["precision", { precision: "double" as never }],
   ["tune", { tune: "sometimes" as unknown as "auto" }],
   ["id", { id: 7 as unknown as string }],
   ["sha256", { sha256: "abc" }],

@@ -54,9 +54,10 @@ describeAdapters("device", ({ open, gpu, name }) => {
     });
     expect(device.adapter.subgroupSize).toBe({ lavapipe: 8, swiftshader: 4 }[name]);
     expect(device.features.has("shader-f16")).toBe(name === "lavapipe");
+    expect(device.adapter).toMatchObject({ shaderF16: name === "lavapipe", packedDot: true });
     expect(device.maxBindingBytes).toBeGreaterThanOrEqual(128 * 1024 * 1024);
     const plain = await opened({ features: [] });
-    expect([plain.features.size, plain.adapter.subgroupSize]).toEqual([0, 0]);
+    expect([plain.features.size, plain.adapter.subgroupSize, plain.adapter.shaderF16]).toEqual([0, 0, false]);
     expect((await opened({ maxBindingBytes: 4096 })).maxBindingBytes).toBe(4096);
   });
 

@@ -1,5 +1,5 @@
-// The engine over the GPU: what the ledger holds after each request, answers up to the last position, and keys and values in
-// q8_0.
+// The engine over the GPU: what the ledger holds after each request, answers up to the last position, keys and values in
+// q8_0, and activations in bytes.
 import { expect, test } from "vitest";
 import { openEngine } from "../../src/engine/engine.ts";
 import { gpuHost } from "../../src/engine/gpu-host.ts";
@@ -117,5 +117,29 @@ describeFirstAdapter("engine", (adapter) => {
     expect(engine.info.memoryBytes).toBeLessThan(halves.info.memoryBytes);
     await Promise.all([engine.dispose(), halves.dispose()]);
     expect(devices[0]!.buffers.heldBytes).toBe(0);
+  });
+
+  test("with less precision a model answers the same alone and beside others, with other bits, and says so", async () => {
+    const [{ engine: exact }, { engine }] = [await open(adapter), await open(adapter, { precision: "fast" })];
+    const ask = (of: typeof engine, content: string) =>
+      of.chat.completions.create({
+        ...BASE,
+        messages: [{ role: "user" as const, content }],
+        max_tokens: 6,
+        ignore_eos: true,
+        logprobs: true,
+        top_logprobs: 3,
+      });
+    const first = ({ choices }: Awaited<ReturnType<typeof ask>>) => choices[0]!.logprobs!.content![0]!.logprob;
+    const alone = await ask(engine, "Hi");
+    const [again] = await Promise.all(["Hi", "Hello", "What is it?"].map((content) => ask(engine, content)));
+    expect(again!.choices[0]!.logprobs).toEqual(alone.choices[0]!.logprobs);
+    const unrounded = await ask(exact, "Hi");
+    expect(first(alone)).not.toBe(first(unrounded));
+    expect(first(alone)).toBeCloseTo(first(unrounded), 1);
+    expect([exact.info.precision, engine.info.precision]).toEqual(["exact", "fast"]);
+    expect(engine.info.fingerprint).not.toBe(exact.info.fingerprint);
+    expect(alone.system_fingerprint).toBe(engine.info.fingerprint);
+    await Promise.all([engine.dispose(), exact.dispose()]);
   });
 });

@@ -15,12 +15,16 @@ import { seedsFor } from "../../src/runtime/tuning/seeds.ts";
 import { randomFloats } from "../quant/random-weights.ts";
 import { describeAdapters } from "./adapters.ts";
 import {
+  COMPACT_VARIANTS,
   guardedOutput,
   isUntouched,
   MAT_VEC_VARIANTS,
   MAX_NMSE,
+  maxNmse,
   nmse,
   randomMatrix,
+  requireArithmetic,
+  roundedFor,
   runOnce,
   shapesOf,
   sparsePlanes,
@@ -50,7 +54,7 @@ interface Run {
 
 async function run(device: Device, options: Run): Promise<void> {
   const { format, columns, rowCount, planes, output, bias, wanted, norm, together = 1 } = options;
-  const variant = options.variant ?? seedsFor(device.adapter).matVec;
+  const variant = options.variant ?? seedsFor(device.adapter, format).matVec;
   const input = await upload(device, options.input);
   const rows = wanted?.length ?? options.input.length / columns;
   const operation = await prepare(device, matVec, {
@@ -110,9 +114,69 @@ describeAdapters("mat-vec", (adapter) => {
     }
   });
 
-  test.each([["the adapter's own", undefined], ...MAT_VEC_VARIANTS] as const)(
+  const quantized = SUPPORTED_FORMATS.filter(({ compactPreludes }) => compactPreludes !== undefined);
+  test.for(
+    COMPACT_VARIANTS.filter(([name]) => name.startsWith("8 x 8")).flatMap(([name, variant]) =>
+      quantized.map((format) => [format.name, name, format, variant] as const),
+    ),
+  )("%s, %s: the product with x as it is rounded", async ([, , format, variant], context) => {
+    await requireArithmetic(context, adapter, variant);
+    const device = await adapter.device();
+    const wide = 8 * format.blockLength;
+    for (const [rowCount, columns] of [
+      [1, format.blockLength],
+      [33, 3 * format.blockLength],
+      [70, wide],
+    ] as const) {
+      const { weights, planes } = await randomMatrix(device, format, rowCount, columns);
+      const input = randomFloats(2 * columns, 6);
+      const output = await guardedOutput(device, 2 * rowCount);
+      await run(device, { format, columns, rowCount, planes, output: output.binding, input, variant });
+      const actual = await output.read();
+      const product = (x: Float32Array | Float64Array) => linearReference({ input: x, weights, columns });
+      expect(nmse(actual, product(roundedFor(variant, input)))).toBeLessThan(maxNmse(variant));
+      // Rounding is off by 1 / 12 of the square of a step, 1 / 127 of a number near 1 at most; the energy of x is 1 / 3.
+      if (columns === wide) expect(nmse(actual, product(input))).toBeLessThan((2 * 3) / 12 / 127 ** 2);
+    }
+  });
+
+  test.for(COMPACT_VARIANTS)("%s: groups of x of any size are rounded by themselves", async ([, variant], context) => {
+    await requireArithmetic(context, adapter, variant);
+    const device = await adapter.device();
+    const [rowCount, columns] = [32, 256];
+    const { weights, planes } = await randomMatrix(device, Q8_0, rowCount, columns);
+    const sizes = [1, 1e6, 0, 1e-6, 1e30, 1e-29, 1e-38, 1];
+    const input = randomFloats(columns, 6).map((value, i) => value * sizes[Math.floor(i / 32)]!);
+    for (const group of sizes.keys()) {
+      const alone = input.map((value, i) => (Math.floor(i / 32) === group ? value : 0));
+      const output = await guardedOutput(device, rowCount);
+      await run(device, { format: Q8_0, columns, rowCount, planes, output: output.binding, input: alone, variant });
+      const expected = linearReference({ input: roundedFor(variant, alone), weights, columns });
+      const actual = await output.read();
+      if (expected.every((value) => value === 0)) expect(actual.every((value) => value === 0)).toBe(true);
+      else expect(nmse(actual, expected), `times ${sizes[group]}`).toBeLessThan(maxNmse(variant));
+    }
+  });
+
+  test.for(COMPACT_VARIANTS)("%s: what is no number stays none", async ([, variant], context) => {
+    await requireArithmetic(context, adapter, variant);
+    const device = await adapter.device();
+    const [rowCount, columns] = [32, 96];
+    const { planes } = await randomMatrix(device, Q8_0, rowCount, columns);
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const input = randomFloats(2 * columns, 6).fill(bad, 40, 41);
+      const output = await guardedOutput(device, 2 * rowCount);
+      await run(device, { format: Q8_0, columns, rowCount, planes, output: output.binding, input, variant });
+      const actual = await output.read();
+      expect(actual.subarray(0, rowCount).some(Number.isFinite)).toBe(false);
+      expect(actual.subarray(rowCount).every(Number.isFinite)).toBe(true);
+    }
+  });
+
+  test.for([["the adapter's own", undefined], ...MAT_VEC_VARIANTS, ...COMPACT_VARIANTS] as const)(
     "%s: a row is right, and has the same bits alone, beside others, and four to a workgroup",
-    async (_name, variant) => {
+    async ([, variant], context) => {
+      await requireArithmetic(context, adapter, variant);
       const device = await adapter.device();
       const [rowCount, columns, rows] = [70, 576, 16];
       const { weights, planes } = await randomMatrix(device, Q4_1, rowCount, columns);
@@ -121,7 +185,8 @@ describeAdapters("mat-vec", (adapter) => {
       const all = await guardedOutput(device, rows * rowCount);
       await run(device, { ...shared, output: all.binding, input });
       const expected = await all.read();
-      expect(nmse(expected, linearReference({ input, weights, columns }))).toBeLessThan(MAX_NMSE);
+      const x = roundedFor(variant, input);
+      expect(nmse(expected, linearReference({ input: x, weights, columns }))).toBeLessThan(maxNmse(variant));
       for (const [from, count, together] of [
         [0, 1, 1],
         [7, 1, 1],

@@ -2,6 +2,7 @@
 // model that was tuned answers as the one that was not. The other variants are in the tables of the kernels' own tests.
 import { expect, test } from "vitest";
 import { readGguf } from "../../src/gguf/gguf.ts";
+import type { Precision } from "../../src/kernels/precision.ts";
 import { specOf } from "../../src/model/architectures/index.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu-runtime.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -11,6 +12,7 @@ import type { Choices, KernelClass } from "../../src/runtime/tuning/variants.ts"
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
 import { describeAdapters, type TestAdapter } from "./adapters.ts";
+import { nmse } from "./weight-kernels.ts";
 
 // q, k and v are a class of their own, and so are gate and up, the two that add to the residual stream, and the head.
 const MODEL = tinyModel({ format: "Q4_1", contextLength: 64, intermediateSize: 128, vocabSize: 96, seed: 5 });
@@ -29,9 +31,9 @@ const CLASSES = [
 const TRIED = ["8 x 4", "32 x 2", "512 x 4", "64 x 64"];
 const IDS = [1, 5, 9, 2, 7];
 
-async function load(adapter: TestAdapter, tuner?: Tuner): Promise<Runtime> {
+async function load(adapter: TestAdapter, tuner?: Tuner, precision?: Precision): Promise<Runtime> {
   const model = await readGguf(memorySource(MODEL));
-  return createGpuRuntime({ device: await adapter.device(), model, spec: specOf(model), tuner });
+  return createGpuRuntime({ device: await adapter.device(), model, spec: specOf(model), tuner, precision });
 }
 
 /** Logits behind a prompt, and behind one token more. */
@@ -104,6 +106,39 @@ describeAdapters("tuning", (adapter) => {
     });
     (await load(adapter, trying)).dispose();
     expect(held![1]).toBe(held![0]);
+  });
+
+  test("with less precision numbers of fewer bits are tried too: off by more than another order of sums, and by less than they may be", async () => {
+    const compact: Tuner = {
+      platform: "test",
+      async choose({ classes, taskOf }) {
+        for (const task of classes.filter(({ family }) => family === "mat-vec").map(taskOf)) {
+          const output = async (variant: string) => {
+            const trial = await task.prepare(variant);
+            const values = await trial.output();
+            trial.free();
+            return values;
+          };
+          const exact = await output("8 x 8");
+          const tried = task.variants.filter((variant) => / (f16|int8)$/.test(variant));
+          expect(tried).toContain("8 x 8 int8");
+          for (const variant of tried) {
+            const difference = nmse(await output(variant), exact);
+            expect(difference, `${task.name}, ${variant}`).toBeGreaterThan(task.maxDifference("8 x 8"));
+            expect(difference, `${task.name}, ${variant}`).toBeLessThan(task.maxDifference(variant) / 4);
+          }
+        }
+        return {};
+      },
+    };
+    const [fast, exact] = [await load(adapter, compact, "fast"), await load(adapter)];
+    expect(fast.info.fingerprint).toMatchObject({ precision: "fast" });
+    expect(exact.info.fingerprint).toMatchObject({ precision: "exact" });
+    // Never measured, a CPU adapter takes what was asked for in every class of decode.
+    for (const name of CLASSES.filter((each) => each.startsWith("mat-vec")))
+      expect(fast.info.fingerprint["variants"]).toContain(`${name}: 8 x 8 int8`);
+    fast.dispose();
+    exact.dispose();
   });
 
   test("a model that was measured answers as one that was not, up to the order of sums", async () => {

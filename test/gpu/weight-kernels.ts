@@ -1,15 +1,17 @@
 // What the tests of weight kernels share: repacked matrices on a device, outputs between sentinels, one run read back.
-import { expect } from "vitest";
+import { expect, type TestContext } from "vitest";
 import { type OwnedBuffer, USAGE } from "../../src/gpu/buffers.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import type { BufferBinding, Operation } from "../../src/gpu/kernel.ts";
 import { createReadback } from "../../src/gpu/readback.ts";
 import { record } from "../../src/gpu/recorder.ts";
-import { PORTABLE } from "../../src/kernels/mat-vec-variant.ts";
+import { roundX } from "../../src/kernels/compact-rounding.ts";
+import { F16, INT8, type MatVecVariant, PORTABLE } from "../../src/kernels/mat-vec-variant.ts";
 import { type QuantFormat, ROW_TILE } from "../../src/quant/format.ts";
 import { Q4_1 } from "../../src/quant/q4_1.ts";
 import { planeSizes, repackRows, rowBytes } from "../../src/quant/repack.ts";
 import { randomRows } from "../quant/random-weights.ts";
+import type { TestAdapter } from "./adapters.ts";
 
 /** Elements before and after every output that no kernel may touch. */
 const SENTINELS = 1024;
@@ -25,6 +27,32 @@ export const MAX_NMSE = 1e-11;
 export const MAT_VEC_VARIANTS = ["8 x 1", "8 x 2", "8 x 8", "16 x 4", "32 x 2"].map(
   (name) => [name, PORTABLE.find((variant) => variant.name === name)!] as const,
 );
+
+/** Those with numbers of fewer bits. */
+export const COMPACT_VARIANTS = [...F16, ...INT8].map((variant) => [variant.name, variant] as const);
+
+/** Skips the test where the device cannot run a variant: SwiftShader has no halves. */
+export async function requireArithmetic(
+  context: TestContext,
+  adapter: TestAdapter,
+  variant: MatVecVariant | undefined,
+) {
+  const { shaderF16 } = (await adapter.device()).adapter;
+  context.skip(variant?.arithmetic === "f16" && !shaderF16, "the adapter does not compute with halves");
+}
+
+/** Rows of x as the products of a variant have them. */
+export function roundedFor(variant: MatVecVariant | undefined, x: Float32Array): Float32Array | Float64Array {
+  return variant?.arithmetic === undefined ? x : roundX(variant.arithmetic, x);
+}
+
+/**
+ * Most that a variant's output may be off against products with x as it is rounded: integers are exact, but of halves four are added
+ * up, each time rounded by 2^-11 of a sum that is rarely larger than the last.
+ */
+export function maxNmse(variant: MatVecVariant | undefined): number {
+  return variant?.arithmetic === "f16" ? 4 * 2 ** -22 : MAX_NMSE;
+}
 
 export interface TestMatrix {
   /** [rows, columns] */

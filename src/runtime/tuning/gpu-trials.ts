@@ -5,6 +5,7 @@ import type { Device } from "../../gpu/device.ts";
 import type { Dispatch } from "../../gpu/kernel.ts";
 import { createReadback } from "../../gpu/readback.ts";
 import { record } from "../../gpu/recorder.ts";
+import type { KernelFacts, Precision } from "../../kernels/precision.ts";
 import type { Graph, Op, Slot } from "../../model/graph.ts";
 import type { Weights } from "../../model/weights.ts";
 import { ROW_TILE } from "../../quant/format.ts";
@@ -13,10 +14,19 @@ import type { GpuState } from "../gpu-state.ts";
 import type { Trial, TuningTask } from "./tune.ts";
 import type { Tuner } from "./tuner.ts";
 import { tuningKey } from "./tuning-key.ts";
-import { candidatesOf, classesOf, describeVariants, type KernelClass, type Variants, variantsFor } from "./variants.ts";
+import {
+  candidatesOf,
+  classesOf,
+  describeVariants,
+  type KernelClass,
+  maxDifferenceOf,
+  type Variants,
+  variantsFor,
+} from "./variants.ts";
 
 export interface TuningSite {
   readonly device: Device;
+  readonly precision: Precision;
   readonly weights: Weights;
   readonly state: GpuState;
 }
@@ -44,30 +54,36 @@ export async function chooseVariants(
   uploaded: Promise<unknown>,
   signal?: AbortSignal,
 ): Promise<ChosenVariants> {
-  const { adapter } = site.device;
+  const adapter = factsOf(site);
   const classes = classesOf(graphs, site.weights);
   const taskOf = (kernels: KernelClass) => tuningTask(site, kernels);
   const choices = tuner
     ? await tuner.choose(
-        { adapter, key: () => tuningKey(site.device, tuner.platform), classes, taskOf, ready: uploaded },
+        { adapter, key: () => tuningKey(site.device, adapter, tuner.platform), classes, taskOf, ready: uploaded },
         signal,
       )
     : {};
   return { variants: variantsFor(adapter, choices), description: describeVariants(adapter, classes, choices) };
 }
 
+function factsOf({ device, precision }: TuningSite): KernelFacts {
+  return { ...device.adapter, precision };
+}
+
 function tuningTask(site: TuningSite, kernels: KernelClass): TuningTask {
+  const facts = factsOf(site);
   return {
     name: kernels.name,
-    variants: candidatesOf(kernels.family, site.device.adapter),
+    variants: candidatesOf(kernels, facts),
+    maxDifference: (variant) => maxDifferenceOf(kernels, facts, variant),
     prepare: (variant) => prepareTrial(site, kernels, variant),
   };
 }
 
 async function prepareTrial(site: TuningSite, kernels: KernelClass, variant: string): Promise<Trial> {
-  const { device, state } = site;
+  const { state } = site;
   const { graph } = kernels;
-  const variants = variantsFor(device.adapter, { [kernels.name]: variant });
+  const variants = variantsFor(factsOf(site), { [kernels.name]: variant });
   const { compiler, free } = openCompiler({ ...site, graph, variants }, () => {});
   try {
     const indices = opsInTurn(kernels);

@@ -1,11 +1,12 @@
 // What adapters are known to do well with, by facts about them: where tuning begins, and what holds where nothing is timed.
-import type { AdapterFacts } from "../../gpu/device.ts";
 import { type MatMulVariant, matMulVariants } from "../../kernels/mat-mul-variant.ts";
 import { type MatVecVariant, matVecVariants } from "../../kernels/mat-vec-variant.ts";
+import type { KernelFacts } from "../../kernels/precision.ts";
+import type { QuantFormat } from "../../quant/format.ts";
 
 interface SeedRow {
   readonly adapters: string;
-  readonly fits: (facts: AdapterFacts) => boolean;
+  readonly fits: (facts: KernelFacts) => boolean;
   /** Names of variants. */
   readonly matVec: string;
   readonly matMul: string;
@@ -34,10 +35,16 @@ export interface Seeds {
   readonly matMul: MatMulVariant;
 }
 
-export function seedsFor(facts: AdapterFacts): Seeds {
+/**
+ * For matrices of a format. A CPU adapter is never measured: where precision may be lost it loses it, slower as it is there, so
+ * that what is asked for can be seen on any machine. On a GPU that has to be faster first.
+ */
+export function seedsFor(facts: KernelFacts, format: QuantFormat): Seeds {
   const row = SEEDS.find(({ fits }) => fits(facts))!;
+  const vec = matVecVariants(facts, format);
+  const fast = facts.isFallback ? vec.find(({ arithmetic }) => arithmetic === "int8") : undefined;
   return {
-    matVec: matVecVariants(facts).find(({ name }) => name === row.matVec)!,
+    matVec: fast ?? vec.find(({ name }) => name === row.matVec)!,
     matMul: matMulVariants(facts).find(({ name }) => name === row.matMul)!,
   };
 }

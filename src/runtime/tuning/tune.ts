@@ -16,6 +16,8 @@ export interface TuningTask {
   readonly name: string;
   /** Names of variants, the seed first. */
   readonly variants: readonly string[];
+  /** Energy of the difference from the seed's output that a variant may have, over that output's energy. */
+  maxDifference(variant: string): number;
   /** @throws what makes the variant unusable here */
   prepare(variant: string): Promise<Trial>;
 }
@@ -43,12 +45,6 @@ const PROBE_LIMIT = 4;
 const ROUND_LIMIT = 1.5;
 /** A candidate has to be better than the seed by more than what quiet measurements scatter by. */
 const LEAST_GAIN = 0.03;
-/**
- * Energy of the difference from the seed's output, over that output's energy. Float32 sums in another order differ by some
- * 1e-13, a wrong weight by more than 1e-6.
- */
-const MAX_DIFFERENCE = 1e-9;
-
 /**
  * The best variant of each task that was measured to the end; what the budget did not reach is absent.
  * @throws EngineError `aborted`, `device_lost`, `disposed`, and what the seed's own preparation throws
@@ -110,7 +106,8 @@ async function prepareAll(task: TuningTask, trials: Map<string, Trial>): Promise
     for (const [index, variant] of candidates.entries()) {
       const result = settled[index + 1]!;
       if (result.status === "rejected") throwIfFatal(result.reason);
-      else if (isSame(expected, await result.value.output())) trials.set(variant, result.value);
+      else if (isSame(expected, await result.value.output(), task.maxDifference(variant)))
+        trials.set(variant, result.value);
     }
   } finally {
     const kept = new Set(trials.values());
@@ -123,14 +120,14 @@ function throwIfFatal(error: unknown): void {
   for (const code of ["device_lost", "disposed", "aborted"] as const) if (isEngineError(error, code)) throw error;
 }
 
-function isSame(expected: Float32Array, actual: Float32Array): boolean {
+function isSame(expected: Float32Array, actual: Float32Array, maxDifference: number): boolean {
   let difference = 0;
   let energy = 0;
   for (let i = 0; i < expected.length; i++) {
     difference += (actual[i]! - expected[i]!) ** 2;
     energy += expected[i]! ** 2;
   }
-  return actual.length === expected.length && difference <= MAX_DIFFERENCE * energy; // false for NaN
+  return actual.length === expected.length && difference <= maxDifference * energy; // false for NaN
 }
 
 /** Milliseconds of one run in each round by variant, of those that were worth all; undefined when the budget ran out. */

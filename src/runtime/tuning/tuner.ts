@@ -1,7 +1,7 @@
 // The tuner of a session: what was chosen once stays chosen while it lives, whatever devices come and go; between sessions a
 // store keeps it. A store that is broken or slow is as good as none.
 import { throwIfAborted } from "../../base/errors.ts";
-import type { AdapterFacts } from "../../gpu/device.ts";
+import type { KernelFacts } from "../../kernels/precision.ts";
 import type { TuningStore } from "../../storage/tuning-store.ts";
 import { type TuneOptions, type TuningTask, tune } from "./tune.ts";
 import { type Choices, candidatesOf, type KernelClass } from "./variants.ts";
@@ -20,7 +20,7 @@ export interface TunerOptions {
 }
 
 export interface TuningSubject {
-  readonly adapter: AdapterFacts;
+  readonly adapter: KernelFacts;
   /** See tuningKey; asked for where something may be measured. */
   readonly key: () => Promise<string>;
   readonly classes: readonly KernelClass[];
@@ -68,9 +68,10 @@ export function createTuner(options: TunerOptions): Tuner {
     if (open.length === 0) return pins;
     const kept = store ? await readKept(store, key) : {};
     const known = Object.fromEntries(
-      open.flatMap(({ name, family }) => {
+      open.flatMap((kernels) => {
+        const { name } = kernels;
         const variant = kept[name];
-        return variant !== undefined && candidatesOf(family, adapter).includes(variant) ? [[name, variant]] : [];
+        return variant !== undefined && candidatesOf(kernels, adapter).includes(variant) ? [[name, variant]] : [];
       }),
     );
     const tasks = open.filter(({ name }) => !(name in known)).map(taskOf);

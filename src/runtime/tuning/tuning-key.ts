@@ -7,32 +7,41 @@ import { matMulVariants } from "../../kernels/mat-mul-variant.ts";
 import { matVec } from "../../kernels/mat-vec.ts";
 import { matVecGated } from "../../kernels/mat-vec-gated.ts";
 import { matVecResidual } from "../../kernels/mat-vec-residual.ts";
-import { matVecVariants } from "../../kernels/mat-vec-variant.ts";
+import { matVecBuild, matVecVariants } from "../../kernels/mat-vec-variant.ts";
+import type { KernelFacts } from "../../kernels/precision.ts";
 import { SUPPORTED_FORMATS } from "../../quant/formats.ts";
 
-/** @param platform what runs WebGPU, with its major version: see `browserOf` */
+/**
+ * @param facts the device's adapter, and the precision that is asked for
+ * @param platform what runs WebGPU, with its major version: see `browserOf`
+ */
 export async function tuningKey(
   {
-    adapter,
     features,
     maxBindingBytes,
     gpu,
-  }: Pick<Device, "adapter" | "features" | "maxBindingBytes"> & {
+  }: Pick<Device, "features" | "maxBindingBytes"> & {
     readonly gpu: { readonly limits: Pick<GPUSupportedLimits, "maxBufferSize"> };
   },
+  facts: KernelFacts,
   platform: string,
 ): Promise<string> {
   const kernels = [matVec, matVecGated, matVecResidual, matMul, matMulBroadcast4, matMulBroadcast8].map(
     ({ source }) => source,
   );
-  const preludes = SUPPORTED_FORMATS.map(({ prelude }) => prelude);
+  const vectors = SUPPORTED_FORMATS.flatMap((format) =>
+    matVecVariants(facts, format).flatMap((variant) => [
+      JSON.stringify(variant),
+      matVecBuild(format, variant, 1).prelude,
+    ]),
+  );
   const parts = {
-    adapter: Object.entries(adapter).sort(),
+    adapter: Object.entries(facts).sort(),
     features: [...features].sort(),
     // All other limits are WebGPU's defaults: see openDevice.
     limits: [gpu.limits.maxBufferSize, maxBindingBytes],
     platform,
-    kernels: [...kernels, ...preludes, matVecVariants(adapter), matMulVariants(adapter)],
+    kernels: [...kernels, ...new Set(vectors), matMulVariants(facts)],
   };
   return sha256Hex(JSON.stringify(parts));
 }

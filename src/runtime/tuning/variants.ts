@@ -1,10 +1,11 @@
 // Which variant the kernels of a matrix take: one for all matrices of a class, so that what is measured once serves many.
-import type { AdapterFacts } from "../../gpu/device.ts";
 import { type MatMulVariant, matMulVariants } from "../../kernels/mat-mul-variant.ts";
 import { type MatVecVariant, matVecVariants } from "../../kernels/mat-vec-variant.ts";
+import type { KernelFacts } from "../../kernels/precision.ts";
 import type { Graph, Op } from "../../model/graph.ts";
 import type { MatrixRef } from "../../model/spec.ts";
 import type { Matrix, Weights } from "../../model/weights.ts";
+import type { QuantFormat } from "../../quant/format.ts";
 import { seedsFor } from "./seeds.ts";
 
 export type KernelFamily = "mat-vec" | "mat-mul";
@@ -18,27 +19,48 @@ export interface Variants {
 }
 
 /** A name that the adapter has no variant for is as good as none. */
-export function variantsFor(facts: AdapterFacts, choices: Choices): Variants {
-  const seeds = seedsFor(facts);
-  const [vec, mul] = [matVecVariants(facts), matMulVariants(facts)];
+export function variantsFor(facts: KernelFacts, choices: Choices): Variants {
   return {
-    matVec: (matrix) => vec.find(({ name }) => name === choices[classOf("mat-vec", matrix)]) ?? seeds.matVec,
-    matMul: (matrix) => mul.find(({ name }) => name === choices[classOf("mat-mul", matrix)]) ?? seeds.matMul,
+    matVec(matrix) {
+      const chosen = choices[classOf("mat-vec", matrix)];
+      const all = matVecVariants(facts, matrix.format);
+      return all.find(({ name }) => name === chosen) ?? seedsFor(facts, matrix.format).matVec;
+    },
+    matMul(matrix) {
+      const chosen = choices[classOf("mat-mul", matrix)];
+      return matMulVariants(facts).find(({ name }) => name === chosen) ?? seedsFor(facts, matrix.format).matMul;
+    },
   };
 }
 
-/** Names of the variants that an adapter can run, the seed first. */
-export function candidatesOf(family: KernelFamily, facts: AdapterFacts): readonly string[] {
-  const all = family === "mat-vec" ? matVecVariants(facts) : matMulVariants(facts);
-  const seeds = seedsFor(facts);
+/** Names of the variants that an adapter can run for a class, the seed first. */
+export function candidatesOf({ family, format }: CandidateClass, facts: KernelFacts): readonly string[] {
+  const all = family === "mat-vec" ? matVecVariants(facts, format) : matMulVariants(facts);
+  const seeds = seedsFor(facts, format);
   const seed = family === "mat-vec" ? seeds.matVec.name : seeds.matMul.name;
   return [seed, ...all.map(({ name }) => name).filter((name) => name !== seed)];
 }
+
+/**
+ * Energy of the difference from the seed's output, over that output's energy: float32 sums in another order differ by some 1e-13, a
+ * wrong weight by more than 1e-6. Halves leave some 1e-7, and bytes of x, with 127 steps to a group's largest number, 2e-5; behind an
+ * activation it is a few times that.
+ */
+const MAX_DIFFERENCE = { f32: 1e-9, f16: 5e-6, int8: 5e-4 };
+
+/** What a variant's output may be off in a trial. */
+export function maxDifferenceOf({ family, format }: CandidateClass, facts: KernelFacts, variant: string): number {
+  const all = family === "mat-vec" ? matVecVariants(facts, format) : [];
+  return MAX_DIFFERENCE[all.find(({ name }) => name === variant)?.arithmetic ?? "f32"];
+}
+
+export type CandidateClass = Pick<KernelClass, "family" | "format">;
 
 /** What one class is made of: the ops of one graph whose kernels take its variant. */
 export interface KernelClass {
   readonly name: string;
   readonly family: KernelFamily;
+  readonly format: QuantFormat;
   readonly graph: Graph;
   /** Indices of its ops. */
   readonly ops: readonly number[];
@@ -59,7 +81,7 @@ export function classesOf(graphs: readonly Graph[], weights: Pick<Weights, "matr
         const name = classOf(family, matrix);
         const opWeights = refs.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
         const known = classes.get(name);
-        if (!known) classes.set(name, { name, family, graph, ops: [index], opWeights });
+        if (!known) classes.set(name, { name, family, format: matrix.format, graph, ops: [index], opWeights });
         else if (known.graph === graph && known.ops.at(-1) !== index) known.ops.push(index);
       }
     });
@@ -70,10 +92,11 @@ export function classesOf(graphs: readonly Graph[], weights: Pick<Weights, "matr
 }
 
 /** Every class with its variant, in a fixed order: for the fingerprint. */
-export function describeVariants(facts: AdapterFacts, classes: readonly KernelClass[], choices: Choices): string {
+export function describeVariants(facts: KernelFacts, classes: readonly KernelClass[], choices: Choices): string {
   return classes
-    .map(({ name, family }) => {
-      const candidates = candidatesOf(family, facts);
+    .map((kernels) => {
+      const { name } = kernels;
+      const candidates = candidatesOf(kernels, facts);
       const chosen = choices[name];
       return `${name}: ${chosen !== undefined && candidates.includes(chosen) ? chosen : candidates[0]}`;
     })

@@ -50,6 +50,7 @@ const INFO: ModelInfo = {
   formats: { Q4_1: 210 },
   contextLength: 8192,
   kvCache: "f16",
+  precision: "exact",
   memoryBytes: 0,
   vocabSize: 49_152,
   tokenizer: "gpt2",

@@ -7,6 +7,8 @@ export interface FakeVariant {
   /** Milliseconds of compiling. */
   readonly compileMs?: number;
   readonly output?: Float32Array;
+  /** Of its output from the seed's; default: as little as another order of sums makes. */
+  readonly maxDifference?: number;
   /** What its preparation rejects with. */
   readonly fault?: unknown;
 }
@@ -36,6 +38,7 @@ export function fakeTask(clock: ReturnType<typeof fakeClock>, name: string, vari
   const task: TuningTask = {
     name,
     variants: Object.keys(variants),
+    maxDifference: (variant) => variants[variant]!.maxDifference ?? 1e-9,
     async prepare(variant): Promise<Trial> {
       const { runMs, compileMs = 0, output = OUTPUT, fault } = variants[variant]!;
       prepared.push(variant);

@@ -27,6 +27,15 @@ test.each<[string, Record<string, FakeVariant>, string]>([
     "a",
   ],
   [
+    "numbers of fewer bits may differ by more, as far as their variant says",
+    {
+      seed: { runMs: 1 },
+      a: { runMs: 0.5, output: WRONG, maxDifference: 1e-8 },
+      b: { runMs: 0.6, output: WRONG, maxDifference: 1e-7 },
+    },
+    "b",
+  ],
+  [
     "what does not compile is left out",
     { seed: { runMs: 1 }, a: { runMs: 0.1, fault: new Error("no such instruction") }, b: { runMs: 0.5 } },
     "b",

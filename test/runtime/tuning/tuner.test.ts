@@ -1,6 +1,7 @@
 // The session's tuner: what it measures, what it takes from the store, and what it keeps to.
 import { afterEach, expect, test, vi } from "vitest";
 import type { AdapterFacts } from "../../../src/gpu/device.ts";
+import { Q4_1 } from "../../../src/quant/q4_1.ts";
 import { createTuner, type TunerOptions } from "../../../src/runtime/tuning/tuner.ts";
 import { candidatesOf, type KernelClass } from "../../../src/runtime/tuning/variants.ts";
 import type { TuningStore } from "../../../src/storage/tuning-store.ts";
@@ -13,7 +14,10 @@ const GPU: AdapterFacts = {
   description: "",
   isFallback: false,
   subgroupSize: 32,
+  shaderF16: true,
+  packedDot: true,
 };
+const CLASS = { family: "mat-vec", format: Q4_1 } as const;
 const [SEED, FAST, OTHER] = ["8 x 8", "8 x 4", "32 x 4"] as const;
 
 afterEach(() => {
@@ -37,7 +41,7 @@ function bench(options: Partial<TunerOptions> = {}) {
   const onMeasured = (name: string) => timed.push(name);
   const tuner = createTuner({ platform: "test/1", now: clock.now, onMeasured, ...options });
   const choose = (names: readonly string[], { key = "key", adapter = GPU } = {}) => {
-    const classes = names.map((name) => ({ name, family: "mat-vec" }) as KernelClass);
+    const classes = names.map((name) => ({ name, ...CLASS }) as KernelClass);
     const table = { [SEED]: { runMs: 8 }, [FAST]: { runMs: 4 }, [OTHER]: { runMs: 6 } };
     const taskOf = ({ name }: KernelClass) => fakeTask(clock, name, table).task;
     return tuner.choose({ adapter, key: async () => key, classes, taskOf, ready: Promise.resolve() });
@@ -46,8 +50,8 @@ function bench(options: Partial<TunerOptions> = {}) {
 }
 
 test("the names used here are variants of such an adapter, the seed first", () => {
-  expect(candidatesOf("mat-vec", GPU)).toEqual(expect.arrayContaining([SEED, FAST, OTHER]));
-  expect(candidatesOf("mat-vec", GPU)[0]).toBe(SEED);
+  expect(candidatesOf(CLASS, GPU)).toEqual(expect.arrayContaining([SEED, FAST, OTHER]));
+  expect(candidatesOf(CLASS, GPU)[0]).toBe(SEED);
 });
 
 test("what was measured is kept for the session and for the next one", async () => {

@@ -1,5 +1,6 @@
 // The key under which choices are kept: another adapter, browser or limit is another key.
 import { expect, test } from "vitest";
+import type { Precision } from "../../../src/kernels/precision.ts";
 import { browserOf, tuningKey } from "../../../src/runtime/tuning/tuning-key.ts";
 
 const DEVICE = {
@@ -10,6 +11,8 @@ const DEVICE = {
     description: "Acme 3000",
     isFallback: false,
     subgroupSize: 32,
+    shaderF16: true,
+    packedDot: true,
   },
   features: new Set(["shader-f16", "subgroups"]),
   maxBindingBytes: 2 ** 31,
@@ -17,10 +20,14 @@ const DEVICE = {
 };
 const { adapter } = DEVICE;
 
+function keyOf(device: typeof DEVICE, platform = "Chrome/156", precision?: Precision): Promise<string> {
+  return tuningKey(device, { ...device.adapter, precision }, platform);
+}
+
 test("the same facts give the same key, in whatever order features come", async () => {
-  const key = await tuningKey(DEVICE, "Chrome/156");
+  const key = await keyOf(DEVICE);
   expect(key).toMatch(/^[0-9a-f]{64}$/);
-  expect(await tuningKey({ ...DEVICE, features: new Set(["subgroups", "shader-f16"]) }, "Chrome/156")).toBe(key);
+  expect(await keyOf({ ...DEVICE, features: new Set(["subgroups", "shader-f16"]) })).toBe(key);
 });
 
 test.each<[string, Partial<typeof DEVICE>]>([
@@ -30,14 +37,19 @@ test.each<[string, Partial<typeof DEVICE>]>([
   ["driver's description", { adapter: { ...adapter, description: "Acme 3001" } }],
   ["size of subgroups", { adapter: { ...adapter, subgroupSize: 8 } }],
   ["feature", { features: new Set(["subgroups"]) }],
+  ["set of instructions", { adapter: { ...adapter, packedDot: false } }],
   ["limit of bindings", { maxBindingBytes: 2 ** 27 }],
   ["limit of buffers", { gpu: { limits: { maxBufferSize: 2 ** 28 } } }],
 ])("another %s, another key", async (_, change) => {
-  expect(await tuningKey({ ...DEVICE, ...change }, "Chrome/156")).not.toBe(await tuningKey(DEVICE, "Chrome/156"));
+  expect(await keyOf({ ...DEVICE, ...change })).not.toBe(await keyOf(DEVICE));
+});
+
+test("so is another precision: its variants are others", async () => {
+  expect(await keyOf(DEVICE, "Chrome/156", "fast")).not.toBe(await keyOf(DEVICE, "Chrome/156", "exact"));
 });
 
 test("so is another major version of the browser", async () => {
-  expect(await tuningKey(DEVICE, "Chrome/157")).not.toBe(await tuningKey(DEVICE, "Chrome/156"));
+  expect(await keyOf(DEVICE, "Chrome/157")).not.toBe(await keyOf(DEVICE));
 });
 
 test.each([

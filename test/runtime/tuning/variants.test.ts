@@ -1,21 +1,32 @@
 // Which variants adapters begin with, which they may choose from, and how a model's matrices fall into classes.
 import { expect, test } from "vitest";
 import { readGguf } from "../../../src/gguf/gguf.ts";
-import type { AdapterFacts } from "../../../src/gpu/device.ts";
+import type { TensorFormat } from "../../../src/gguf/tensor-types.ts";
+import { type KernelFacts, PRECISIONS, type Precision } from "../../../src/kernels/precision.ts";
 import { specOf } from "../../../src/model/architectures/index.ts";
 import { buildGraph } from "../../../src/model/graph.ts";
 import type { MatrixRef } from "../../../src/model/spec.ts";
 import type { Matrix } from "../../../src/model/weights.ts";
 import { formatOf } from "../../../src/quant/formats.ts";
+import { Q4_1 } from "../../../src/quant/q4_1.ts";
 import { seedsFor } from "../../../src/runtime/tuning/seeds.ts";
-import { candidatesOf, classesOf, describeVariants, variantsFor } from "../../../src/runtime/tuning/variants.ts";
+import {
+  candidatesOf,
+  classesOf,
+  describeVariants,
+  maxDifferenceOf,
+  variantsFor,
+} from "../../../src/runtime/tuning/variants.ts";
 import { memorySource } from "../../../src/storage/byte-source.ts";
 import { tinyModel } from "../../fixtures/tiny-models.ts";
 
-function facts(isFallback: boolean, subgroupSize: number): AdapterFacts {
-  return { vendor: "", architecture: "", device: "", description: "", isFallback, subgroupSize };
+function facts(isFallback: boolean, subgroupSize: number, precision?: Precision): KernelFacts {
+  const names = { vendor: "", architecture: "", device: "", description: "" };
+  return { ...names, isFallback, subgroupSize, shaderF16: true, packedDot: true, precision };
 }
-const ADAPTERS = [true, false].flatMap((isFallback) => [0, 4, 8, 32].map((size) => facts(isFallback, size)));
+const ADAPTERS = [true, false].flatMap((isFallback) =>
+  [0, 4, 8, 32].flatMap((size) => PRECISIONS.map((precision) => facts(isFallback, size, precision))),
+);
 
 test.each([
   ["lavapipe", facts(true, 8), "broadcast 8", "broadcast 8"],
@@ -25,25 +36,26 @@ test.each([
   ["a GPU with subgroups of 8", facts(false, 8), "8 x 8", "512 x 4"],
   ["a GPU that says nothing", facts(false, 0), "8 x 8", "512 x 4"],
 ])("%s begins with its seeds", (_, adapter, matVec, matMul) => {
-  expect(seedsFor(adapter).matVec.name).toBe(matVec);
-  expect(seedsFor(adapter).matMul.name).toBe(matMul);
+  expect(seedsFor(adapter, Q4_1).matVec.name).toBe(matVec);
+  expect(seedsFor(adapter, Q4_1).matMul.name).toBe(matMul);
 });
 
 test("each adapter has at most 12 variants of a family, of different names, within WebGPU's default limits", () => {
   for (const adapter of ADAPTERS) {
     for (const family of ["mat-vec", "mat-mul"] as const) {
-      const names = candidatesOf(family, adapter);
+      const names = candidatesOf({ family, format: Q4_1 }, adapter);
       expect(names.length).toBeLessThanOrEqual(12);
       expect(new Set(names).size).toBe(names.length);
       for (const name of names) {
         const variants = variantsFor(adapter, { [`${family} Q4_1 8 x 32`]: name });
-        const matrix: Matrix = { format: formatOf("Q4_1")!, rows: 8, columns: 32, parts: [] };
+        const matrix: Matrix = { format: Q4_1, rows: 8, columns: 32, parts: [] };
         if (family === "mat-vec") {
-          const { lanes, slices, name: made } = variants.matVec(matrix);
+          const { lanes, slices, arithmetic, name: made } = variants.matVec(matrix);
           expect(made).toBe(name);
           expect(lanes * slices).toBeLessThanOrEqual(256);
-          // What mat-vec-gated keeps of each slice: 64 vectors of 16 bytes.
-          expect(slices * 64 * 16).toBeLessThanOrEqual(16 * 1024);
+          // What mat-vec-gated keeps of each slice: 64 vectors of 16 bytes; and what mat-vec-staged.wgsl does of each thread.
+          const staged = arithmetic === undefined ? 0 : { f16: 72, int8: 48 }[arithmetic];
+          expect(slices * 64 * 16 + lanes * slices * staged).toBeLessThanOrEqual(16 * 1024);
         } else {
           const variant = variants.matMul(matrix);
           expect(variant.name).toBe(name);
@@ -52,6 +64,28 @@ test("each adapter has at most 12 variants of a family, of different names, with
       }
     }
   }
+});
+
+test.each<[string, KernelFacts, TensorFormat, readonly string[]]>([
+  ["exact on a GPU", facts(false, 32, "exact"), "Q4_1", []],
+  ["weights that are floats", facts(false, 32, "fast"), "F16", []],
+  ["fast on a GPU", facts(false, 32, "fast"), "Q4_1", ["8 x 8 f16", "32 x 4 f16", "8 x 8 int8", "32 x 4 int8"]],
+  ["no halves", { ...facts(false, 32, "fast"), shaderF16: false }, "Q8_0", ["8 x 8 int8", "32 x 4 int8"]],
+  ["no products of bytes", { ...facts(false, 32, "fast"), packedDot: false }, "Q4_K", ["8 x 8 f16", "32 x 4 f16"]],
+])("numbers of fewer bits: %s", (_, adapter, name, compact) => {
+  const format = formatOf(name)!;
+  const candidates = candidatesOf({ family: "mat-vec", format }, adapter);
+  expect(candidates.filter((variant) => / (f16|int8)$/.test(variant))).toEqual(compact);
+  // A GPU has to be measured before it loses precision, which a CPU adapter never is.
+  expect(seedsFor(adapter, format).matVec.arithmetic).toBeUndefined();
+  const ofCpu = seedsFor({ ...adapter, isFallback: true }, format).matVec.arithmetic;
+  expect(ofCpu).toBe(compact.includes("8 x 8 int8") ? "int8" : undefined);
+});
+
+test("in a trial numbers of fewer bits may be off by more than sums in another order", () => {
+  const [adapter, kernels] = [facts(false, 32, "fast"), { family: "mat-vec", format: Q4_1 } as const];
+  const allowed = ["8 x 4", "8 x 8 f16", "8 x 8 int8"].map((name) => maxDifferenceOf(kernels, adapter, name));
+  expect(allowed).toEqual([1e-9, 5e-6, 5e-4]);
 });
 
 test("a choice holds for its class alone, and a name that is unknown is none", () => {

@@ -12,6 +12,7 @@ const DEFAULTS = {
   tune: undefined,
   memoryBudget: undefined,
   kvCache: undefined,
+  precision: undefined,
 };
 
 test.each([
@@ -30,6 +31,7 @@ test.each([
   ["--tune off", { tune: "off" }],
   ["--adapter lavapipe --memory-budget 1e9", { adapter: "lavapipe", memoryBudget: 1e9 }],
   ["--kv-cache q8_0", { kvCache: "q8_0" }],
+  ["--precision fast", { precision: "fast" }],
 ])("%s", (line, expected) => {
   expect(readServeOptions(words(line), {})).toEqual({ ...DEFAULTS, ...expected });
 });
@@ -62,6 +64,7 @@ test.each([
   ["--tune on", "--tune on is neither auto nor off"],
   ["--memory-budget 1GiB", "--memory-budget 1GiB is not a number of bytes"],
   ["--memory-budget 0", "--memory-budget 0 is not a number of bytes"],
+  ["--precision double", "--precision double is neither of exact and fast"],
   ["--kv-cache q4_0", "--kv-cache q4_0 is not how keys and values can be kept: f16 or q8_0"],
   ["--api-key=", "--api-key is empty"],
   ["--colour red", "usage: npm run serve"],
