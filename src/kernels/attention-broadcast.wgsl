@@ -3,7 +3,8 @@
 // every LANES-th vector of the head, so that each key and value is unpacked once for 8 rows; queries and weights come by
 // broadcast. A tile that a row does not see leaves the row's state exactly as it was, so a row's result does not depend on its
 // neighbours.
-// Wanted are `queries`, `kv`, `params` with window, softCap and kvHeadCount, HEAD_DIM, writeVector, attention-lanes-4.wgsl or
+// Half of the rows are left out where OCTET is false, and what is said of them means nothing.
+// Wanted are OCTET, `queries`, `kv`, `params` with window, softCap and kvHeadCount, HEAD_DIM, writeVector, attention-lanes-4.wgsl or
 // attention-lanes-8.wgsl, and how `kv` is read: KvWord, KvRow, kvRow and kvVector.
 
 const ROWS = 8u;
@@ -88,23 +89,19 @@ fn addTile(
   let s3 = masked(scores[3], keys.w, begin, end);
 
   var seen = before;
-  seen.most = Octet(
-    max(before.most.low, maxOfLanes(max(max(s0.low, s1.low), max(s2.low, s3.low)))),
-    max(before.most.high, maxOfLanes(max(max(s0.high, s1.high), max(s2.high, s3.high)))),
-  );
-  // Exactly 1 where nothing changed, whatever exp makes of 0.
-  let keep = Octet(
-    select(exp(before.most.low - seen.most.low), vec4<f32>(1.0), seen.most.low == before.most.low),
-    select(exp(before.most.high - seen.most.high), vec4<f32>(1.0), seen.most.high == before.most.high),
-  );
+  var keep: Octet;
+  seen.most.low = max(before.most.low, maxOfLanes(max(max(s0.low, s1.low), max(s2.low, s3.low))));
+  keep.low = keptOf(before.most.low, seen.most.low);
+  if (OCTET) {
+    seen.most.high = max(before.most.high, maxOfLanes(max(max(s0.high, s1.high), max(s2.high, s3.high))));
+    keep.high = keptOf(before.most.high, seen.most.high);
+  }
   let w0 = weightOf(s0, seen.most);
   let w1 = weightOf(s1, seen.most);
   let w2 = weightOf(s2, seen.most);
   let w3 = weightOf(s3, seen.most);
-  seen.sum = Octet(
-    before.sum.low * keep.low + ((w0.low + w1.low) + (w2.low + w3.low)),
-    before.sum.high * keep.high + ((w0.high + w1.high) + (w2.high + w3.high)),
-  );
+  seen.sum.low = before.sum.low * keep.low + ((w0.low + w1.low) + (w2.low + w3.low));
+  seen.sum.high = before.sum.high * keep.high + ((w0.high + w1.high) + (w2.high + w3.high));
   let weights = Scores(w0, w1, w2, w3);
   seen.mixed0 = mixValues(scaled(before.mixed0, keep), weights, values, lane);
   if (HEAD_DIM > 64u) {
@@ -117,6 +114,11 @@ fn addTile(
     seen.mixed3 = mixValues(scaled(before.mixed3, keep), weights, values, lane + 48u);
   }
   return seen;
+}
+
+// What is left of a row's sums when its maximum grows: exactly 1 where it did not, whatever exp makes of 0.
+fn keptOf(before: vec4<f32>, most: vec4<f32>) -> vec4<f32> {
+  return select(exp(before - most), vec4<f32>(1.0), most == before);
 }
 
 fn loadQueries(starts: vec4<u32>, index: u32) -> Quad {
@@ -153,12 +155,18 @@ fn mixValues(start: Mixed, weights: Scores, values: Values, index: u32) -> Mixed
 fn mixValue(mixed: Mixed, values: Values, index: u32, slot: u32, weights: Octet) -> Mixed {
   let row = kvRow(values.head, values.first + min(slot, values.lastSlot));
   let value = ownVectors(row, index);
-  let low = weights.low;
-  let high = weights.high;
-  return Mixed(
-    mixed[0] + low.x * value, mixed[1] + low.y * value, mixed[2] + low.z * value, mixed[3] + low.w * value,
-    mixed[4] + high.x * value, mixed[5] + high.y * value, mixed[6] + high.z * value, mixed[7] + high.w * value,
-  );
+  var sums = mixed;
+  sums[0] += weights.low.x * value;
+  sums[1] += weights.low.y * value;
+  sums[2] += weights.low.z * value;
+  sums[3] += weights.low.w * value;
+  if (OCTET) {
+    sums[4] += weights.high.x * value;
+    sums[5] += weights.high.y * value;
+    sums[6] += weights.high.z * value;
+    sums[7] += weights.high.w * value;
+  }
+  return sums;
 }
 
 fn vectorAt(row: KvRow, index: u32) -> vec4<f32> {
@@ -166,7 +174,11 @@ fn vectorAt(row: KvRow, index: u32) -> vec4<f32> {
 }
 
 fn addKey(sum: Octet, key: vec4<f32>, low: Quad, high: Quad) -> Octet {
-  return Octet(fold(sum.low, key, low), fold(sum.high, key, high));
+  var result = Octet(fold(sum.low, key, low), vec4<f32>());
+  if (OCTET) {
+    result.high = fold(sum.high, key, high);
+  }
+  return result;
 }
 
 fn fold(sum: vec4<f32>, key: vec4<f32>, x: Quad) -> vec4<f32> {
@@ -176,10 +188,12 @@ fn fold(sum: vec4<f32>, key: vec4<f32>, x: Quad) -> vec4<f32> {
 
 fn masked(scores: Octet, key: u32, begin: OctetOfIndices, end: OctetOfIndices) -> Octet {
   let at = vec4<u32>(key);
-  return Octet(
-    select(vec4<f32>(MASKED), capped(scores.low), (at >= begin.low) & (at < end.low)),
-    select(vec4<f32>(MASKED), capped(scores.high), (at >= begin.high) & (at < end.high)),
-  );
+  var result: Octet;
+  result.low = select(vec4<f32>(MASKED), capped(scores.low), (at >= begin.low) & (at < end.low));
+  if (OCTET) {
+    result.high = select(vec4<f32>(MASKED), capped(scores.high), (at >= begin.high) & (at < end.high));
+  }
+  return result;
 }
 
 fn capped(scores: vec4<f32>) -> vec4<f32> {
@@ -190,10 +204,12 @@ fn capped(scores: vec4<f32>) -> vec4<f32> {
 }
 
 fn weightOf(scores: Octet, most: Octet) -> Octet {
-  return Octet(
-    select(exp(scores.low - most.low), vec4<f32>(0.0), scores.low == vec4<f32>(MASKED)),
-    select(exp(scores.high - most.high), vec4<f32>(0.0), scores.high == vec4<f32>(MASKED)),
-  );
+  var result: Octet;
+  result.low = select(exp(scores.low - most.low), vec4<f32>(0.0), scores.low == vec4<f32>(MASKED));
+  if (OCTET) {
+    result.high = select(exp(scores.high - most.high), vec4<f32>(0.0), scores.high == vec4<f32>(MASKED));
+  }
+  return result;
 }
 
 fn firstKeyOf(position: u32) -> u32 {

@@ -1,6 +1,6 @@
 // As attention-decode.wgsl, for CPU adapters, to which its barriers cost more than its products: a workgroup is one subgroup, and
-// makes a chunk of 256 keys for a row and up to eight query heads of one KV head. Appended are attention-broadcast.wgsl, whose rows
-// are these heads, attention-lanes-4.wgsl and all else that it wants.
+// makes a chunk of 256 keys for a row and up to four or eight query heads of one KV head. Appended are attention-broadcast.wgsl, whose rows
+// are these heads, and all that it wants.
 enable subgroups;
 
 struct Params {
@@ -21,6 +21,8 @@ struct Params {
 @group(0) @binding(6) var<uniform> params: Params;
 
 override HEAD_DIM: u32;
+// Whether a workgroup takes eight heads, or four.
+override OCTET: bool;
 
 const CHUNK = 256u;
 
@@ -37,9 +39,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     return;
   }
   let groupSize = params.headCount / params.kvHeadCount;
-  let octets = (groupSize + 7u) / 8u;
-  let kvHead = group.y / octets;
-  let groupHead = (group.y % octets) * 8u;
+  let heads = select(4u, 8u, OCTET);
+  let shares = (groupSize + heads - 1u) / heads;
+  let kvHead = group.y / shares;
+  let groupHead = (group.y % shares) * heads;
   // Heads beyond the group repeat its last one, and are not written.
   let spare = vec4<u32>(groupSize - 1u - groupHead);
   let firstHead = row * params.headCount + kvHead * groupSize + groupHead;
@@ -62,7 +65,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let totals = Octet(sumOfLanes(seen.sum.low), sumOfLanes(seen.sum.high));
   isWhole = firstKey / CHUNK == position / CHUNK;
   let stride = (floats + 1u) * params.maxChunks;
-  for (var i = 0u; i <= min(spare.x, 7u); i++) {
+  for (var i = 0u; i < min(spare.x + 1u, heads); i++) {
     let head = firstHead + i;
     let total = select(totals.low[i % 4u], totals.high[i % 4u], i >= 4u);
     if (isWhole) {

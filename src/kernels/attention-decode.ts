@@ -5,6 +5,7 @@ import broadcast from "./attention-broadcast.wgsl?raw";
 import source from "./attention-decode.wgsl?raw";
 import broadcastSource from "./attention-decode-broadcast.wgsl?raw";
 import lanes4 from "./attention-lanes-4.wgsl?raw";
+import lanes8 from "./attention-lanes-8.wgsl?raw";
 
 /** Keys in a chunk: 4 pages. */
 export const DECODE_CHUNK = 256;
@@ -45,35 +46,41 @@ export const attentionDecode = defineKernel({
   ],
 });
 
-const HEADS_PER_SUBGROUP = 8;
-const MOST_BROADCAST_HEAD_DIM = 256;
-/** With fewer query heads for a KV head, that many products of a subgroup would be of no head. */
-const LEAST_GROUP = 3;
-
-/** The same where a workgroup is one subgroup of 4 lanes. kv is read by 4 dimensions: `readBy4`. */
-export const attentionDecodeBroadcast = defineKernel({
+/** The same where a workgroup is one subgroup of 4 lanes. kv is read by 4 dimensions: `readBy4`. OCTET: 8 heads in one, or 4. */
+export const attentionDecodeBroadcast4 = defineKernel({
   ...attentionDecode,
-  name: "attention-decode-broadcast",
+  name: "attention-decode-broadcast-4",
   source: broadcastSource + broadcast + lanes4,
-  grid: ({ rows, longest }: DecodeAttentionSize, { params: { headCount, kvHeadCount } }) => [
+  overrides: { HEAD_DIM: "u32", OCTET: "bool" },
+  grid: ({ rows, longest }: DecodeAttentionSize, { params: { headCount, kvHeadCount }, overrides: { OCTET } }) => [
     decodeChunks(longest),
-    kvHeadCount * Math.ceil(headCount / kvHeadCount / HEADS_PER_SUBGROUP),
+    kvHeadCount * Math.ceil(headCount / kvHeadCount / (OCTET ? 8 : 4)),
     rows,
   ],
 });
 
+/** The same in subgroups of 8. */
+export const attentionDecodeBroadcast8 = defineKernel({
+  ...attentionDecodeBroadcast4,
+  name: "attention-decode-broadcast-8",
+  source: broadcastSource + broadcast + lanes8,
+});
+
+const MOST_BROADCAST_HEAD_DIM = 256;
+
 /**
- * The kernel for an adapter and a model, and by how many dimensions it reads; fixed, since another would give other bits.
- * @param group query heads of one KV head
+ * The kernel for an adapter that has one of its own; undefined: attentionDecode. Fixed, since another would give other bits.
+ * @param group query heads of one KV head: with one or two, most products of a subgroup would be of no head
  */
-export function attentionDecodeFor(
+export function attentionDecodeBroadcastFor(
   { isFallback, subgroupSize }: AdapterFacts,
   { headDim, group }: { readonly headDim: number; readonly group: number },
-): { readonly kernel: typeof attentionDecode; readonly readBy: "readBy4" | "readBy8" } {
-  // In subgroups of 8, on lavapipe, it would gain a tenth, and take five seconds to compile.
-  if (isFallback && subgroupSize === 4 && group >= LEAST_GROUP && headDim <= MOST_BROADCAST_HEAD_DIM)
-    return { kernel: attentionDecodeBroadcast, readBy: "readBy4" };
-  return { kernel: attentionDecode, readBy: "readBy8" };
+): { readonly kernel: typeof attentionDecodeBroadcast4; readonly octet: boolean } | undefined {
+  if (!isFallback || group < 3 || headDim > MOST_BROADCAST_HEAD_DIM) return undefined;
+  const octet = group > 4;
+  if (subgroupSize === 4) return { kernel: attentionDecodeBroadcast4, octet };
+  if (subgroupSize === 8) return { kernel: attentionDecodeBroadcast8, octet };
+  return undefined;
 }
 
 export { attentionReference as attentionDecodeReference } from "./attention-reference.ts";

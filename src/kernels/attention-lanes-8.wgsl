@@ -10,7 +10,10 @@ fn ownVectors(row: KvRow, index: u32) -> OwnVectors {
 // Adds the products of vectors `first` ... `first` + 7; those past the head are zero.
 fn addProducts(scores: Scores, q: OctetOfIndices, keys: Keys, first: u32, lane: u32) -> Scores {
   let low = loadQueries(q.low, first + lane);
-  let high = loadQueries(q.high, first + lane);
+  var high: Quad;
+  if (OCTET) {
+    high = loadQueries(q.high, first + lane);
+  }
   let after0 = addVector(scores, keys, first, fromLane0(low), fromLane0(high));
   let after1 = addVector(after0, keys, first + 1u, fromLane1(low), fromLane1(high));
   let after2 = addVector(after1, keys, first + 2u, fromLane2(low), fromLane2(high));

@@ -25,6 +25,8 @@ struct Step {
 
 override HEAD_DIM: u32;
 
+const OCTET = true;
+
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let firstRow = group.x * ROWS;

@@ -1,7 +1,7 @@
 // Rope, KV pages and attention, compiled.
 import { allEnded } from "../base/all-ended.ts";
 import type { BufferBinding, Operation } from "../gpu/kernel.ts";
-import { attentionDecodeFor, decodeChunks } from "../kernels/attention-decode.ts";
+import { attentionDecode, attentionDecodeBroadcastFor, decodeChunks } from "../kernels/attention-decode.ts";
 import { attentionPrefillFor } from "../kernels/attention-prefill.ts";
 import { attentionReduce } from "../kernels/attention-reduce.ts";
 import { ropeKv } from "../kernels/rope-kv.ts";
@@ -65,15 +65,20 @@ export async function attentionOperations(compiler: Compiler, op: AttentionOp): 
   }
   const maxChunks = decodeChunks(state.memory.contextLength);
   const partials = state.partials;
-  const { kernel, readBy } = attentionDecodeFor(compiler.device.adapter, { headDim, group: headCount / kvHeadCount });
+  const decoding = {
+    label,
+    buffers: { queries, kv, rows, pages, partials, output },
+    params: { headCount, kvHeadCount, window, softCap: 0, maxChunks },
+  };
+  const own = attentionDecodeBroadcastFor(compiler.device.adapter, { headDim, group: headCount / kvHeadCount });
   return allEnded([
-    compiler.prepare(kernel, {
-      label,
-      buffers: { queries, kv, rows, pages, partials, output },
-      params: { headCount, kvHeadCount, window, softCap: 0, maxChunks },
-      overrides,
-      prelude: format[readBy],
-    }),
+    own
+      ? compiler.prepare(own.kernel, {
+          ...decoding,
+          overrides: { ...overrides, OCTET: own.octet },
+          prelude: format.readBy4,
+        })
+      : compiler.prepare(attentionDecode, { ...decoding, overrides, prelude: format.readBy8 }),
     compiler.prepare(attentionReduce, {
       label: `${label}, reduced`,
       buffers: { partials, rows, output },

@@ -2,7 +2,7 @@
 // tiles and chunks, windows, several sequences, and rows that do not depend on their neighbours.
 import { expect, test } from "vitest";
 import type { Device } from "../../src/gpu/device.ts";
-import { attentionDecode, attentionDecodeFor, partialsLength } from "../../src/kernels/attention-decode.ts";
+import { attentionDecode, attentionDecodeBroadcastFor, partialsLength } from "../../src/kernels/attention-decode.ts";
 import { attentionPrefill, attentionPrefillFor } from "../../src/kernels/attention-prefill.ts";
 import { attentionReduce, attentionReduceReference } from "../../src/kernels/attention-reduce.ts";
 import { attentionReference } from "../../src/kernels/attention-reference.ts";
@@ -21,19 +21,15 @@ function prefillKernels({ adapter }: Device): Iterable<typeof attentionPrefill> 
   return new Set([attentionPrefill, attentionPrefillFor(adapter)]);
 }
 
-interface DecodeKernel {
-  readonly kernel: typeof attentionDecode;
-  readonly readBy: "readBy4" | "readBy8";
-}
+type DecodeKernel = "portable" | "broadcast";
 
 /** The same of decode, for so many query heads of one KV head. */
 function decodeKernels(
   { adapter }: Device,
   { headCount, kvHeadCount, headDim }: (typeof HEADS)[number],
-): Iterable<DecodeKernel> {
-  const own = attentionDecodeFor(adapter, { headDim, group: headCount / kvHeadCount });
-  const portable = { kernel: attentionDecode, readBy: "readBy8" } as const;
-  return own.kernel === attentionDecode ? [portable] : [portable, own];
+): DecodeKernel[] {
+  const own = attentionDecodeBroadcastFor(adapter, { headDim, group: headCount / kvHeadCount });
+  return own ? ["portable", "broadcast"] : ["portable"];
 }
 
 async function runPrefill(
@@ -64,13 +60,13 @@ async function runDecode(
   device: Device,
   given: AttentionCase,
   maxChunks: number,
-  { kernel, readBy }: DecodeKernel,
+  variant: DecodeKernel,
 ): Promise<{ partials: Float32Array; output: Float32Array }> {
   const { headCount, kvHeadCount, headDim, queries, rows, pages, window, softCap } = given;
   const rowCount = rows.length / 4;
   const longest = Math.max(...Array.from({ length: rowCount }, (_, row) => rows[row * 4 + 1]! + 1));
   const size = { rows: rowCount, longest };
-  const { partials, output: begun } = await runKernel(device, kernel, {
+  const run = {
     data: {
       queries,
       kv: packKv(given.kvCache, given.kv, headDim),
@@ -80,10 +76,19 @@ async function runDecode(
       output: new Float32Array(queries.length).fill(UNTOUCHED),
     },
     params: { headCount, kvHeadCount, window, softCap, maxChunks },
-    overrides: { HEAD_DIM: headDim },
     size,
-    prelude: KV_FORMATS[given.kvCache][readBy],
-  });
+  };
+  const overrides = { HEAD_DIM: headDim };
+  const { readBy4, readBy8 } = KV_FORMATS[given.kvCache];
+  const own = attentionDecodeBroadcastFor(device.adapter, { headDim, group: headCount / kvHeadCount });
+  const { partials, output: begun } =
+    variant === "portable"
+      ? await runKernel(device, attentionDecode, { ...run, overrides, prelude: readBy8 })
+      : await runKernel(device, own!.kernel, {
+          ...run,
+          overrides: { ...overrides, OCTET: own!.octet },
+          prelude: readBy4,
+        });
   const { output } = await runKernel(device, attentionReduce, {
     data: { partials, rows, output: begun },
     params: { headCount, window, maxChunks },
@@ -130,7 +135,7 @@ describeAdapters("attention", ({ device }) => {
           const expected = attentionReference(given);
           for (const kernel of decodeKernels(await device(), heads)) {
             const { output } = await runDecode(await device(), given, 5, kernel);
-            expect(nmse(output, expected), `${kernel.kernel.name} ${JSON.stringify(positions)}`).toBeLessThan(BOUND);
+            expect(nmse(output, expected), `${kernel} ${JSON.stringify(positions)}`).toBeLessThan(BOUND);
           }
         }
       });
@@ -154,7 +159,7 @@ describeAdapters("attention", ({ device }) => {
       const decoding = attentionCase({ ...shape, positions: [[700], [0], [299, 300, 301]] });
       for (const kernel of decodeKernels(await device(), shape)) {
         const { output } = await runDecode(await device(), decoding, 3, kernel);
-        expect(nmse(output, attentionReference(decoding)), kernel.kernel.name).toBeLessThan(BOUND);
+        expect(nmse(output, attentionReference(decoding)), kernel).toBeLessThan(BOUND);
       }
       const filling = attentionCase({ ...shape, positions: [range(280, 330), range(0, 3)] });
       for (const kernel of prefillKernels(await device())) {
@@ -173,7 +178,7 @@ describeAdapters("attention", ({ device }) => {
       const { partials } = await runDecode(await device(), given, maxChunks, kernel);
       const written = range(0, 2 * 3 * maxChunks).filter((index) => partials[index * chunk] !== UNTOUCHED);
       // Row 0 sees keys 401 to 600, in chunks 1 and 2 of each head; row 1 sees chunk 0 alone, and needs no partials.
-      expect(written, kernel.kernel.name).toEqual([1, 2, 5, 6, 9, 10]);
+      expect(written, kernel).toEqual([1, 2, 5, 6, 9, 10]);
       const untouched = partials.filter((_, index) => !written.includes(Math.floor(index / chunk)));
       expect(untouched.every((value) => value === UNTOUCHED)).toBe(true);
     }
@@ -255,7 +260,7 @@ describeAdapters("attention", ({ device }) => {
             rows: all.rows.slice(row * 4, (row + 1) * 4),
           };
           const result = await runDecode(await device(), alone, 9, kernel);
-          const name = `${kernel.kernel.name}, row ${row}, ${kvCache}`;
+          const name = `${kernel}, row ${row}, ${kvCache}`;
           expect(result.output, name).toEqual(output.slice(row * width, (row + 1) * width));
         }
       }
