@@ -57,18 +57,8 @@ fn main(
       let gate = gateUnit + i / GROUPS_PER_UNIT;
       let up = upUnit + i / GROUPS_PER_UNIT;
       let group = i % GROUPS_PER_UNIT;
-      gates[0] = addDots(gates[0], loadGroup(gate, lane, group), x);
-      ups[0] = addDots(ups[0], loadGroup(up, lane, group), x);
-      if (LANES <= 16u) {
-        gates[1] = addDots(gates[1], loadGroup(gate, lane + LANES, group), x);
-        ups[1] = addDots(ups[1], loadGroup(up, lane + LANES, group), x);
-      }
-      if (LANES <= 8u) {
-        gates[2] = addDots(gates[2], loadGroup(gate, lane + 16u, group), x);
-        gates[3] = addDots(gates[3], loadGroup(gate, lane + 24u, group), x);
-        ups[2] = addDots(ups[2], loadGroup(up, lane + 16u, group), x);
-        ups[3] = addDots(ups[3], loadGroup(up, lane + 24u, group), x);
-      }
+      gates = addTileRolled(gates, gate, lane, group, x);
+      ups = addTileRolled(ups, up, lane, group, x);
     }
   }
 

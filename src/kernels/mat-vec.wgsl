@@ -63,14 +63,7 @@ fn main(
       let x = loadRows(first, quads, i, lane);
       let here = unit + i / GROUPS_PER_UNIT;
       let group = i % GROUPS_PER_UNIT;
-      sums[0] = addDots(sums[0], loadGroup(here, lane, group), x);
-      if (LANES <= 16u) {
-        sums[1] = addDots(sums[1], loadGroup(here, lane + LANES, group), x);
-      }
-      if (LANES <= 8u) {
-        sums[2] = addDots(sums[2], loadGroup(here, lane + 16u, group), x);
-        sums[3] = addDots(sums[3], loadGroup(here, lane + 24u, group), x);
-      }
+      sums = addTileRolled(sums, here, lane, group, x);
     }
   }
 

@@ -9,7 +9,7 @@ import type { ByteSource } from "../../src/storage/byte-source.ts";
 export interface RequestBench {
   /** Seconds from a call to its first token, after a message of so many tokens that the engine has not met before. */
   firstToken(tokens: number): Promise<number>;
-  /** Tokens per second of so many streams together, once all have begun. */
+  /** Tokens per second of so many streams together, from when all have begun until the first has ended. */
   streams(count: number, tokens: number): Promise<number>;
   /** Seconds to the first token of a chat's first answer, and of its second. */
   turns(tokens: number): Promise<{ first: number; second: number }>;
@@ -54,6 +54,7 @@ export async function openRequestBench(runtime: Runtime, source: ByteSource): Pr
     async streams(count, tokens) {
       let begun = 0;
       let start = 0;
+      let end = 0;
       let counted = 0;
       const read = async () => {
         const messages: ChatCompletionMessageParam[] = [{ role: "user", content: newText(8) }];
@@ -61,14 +62,15 @@ export async function openRequestBench(runtime: Runtime, source: ByteSource): Pr
         let first = true;
         for await (const { choices } of await engine.chat.completions.create(asking)) {
           const ids = choices[0]?.token_ids?.length ?? 0;
-          if (begun === count) counted += ids;
+          if (begun === count && end === 0) counted += ids;
           if (ids === 0 || !first) continue;
           first = false;
           if (++begun === count) start = performance.now();
         }
+        end ||= performance.now();
       };
       await Promise.all(Array.from({ length: count }, read));
-      return (counted * 1000) / (performance.now() - start);
+      return (counted * 1000) / (end - start);
     },
     async turns(tokens) {
       const messages: ChatCompletionMessageParam[] = [{ role: "user", content: newText(tokens) }];
