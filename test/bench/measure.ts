@@ -22,6 +22,7 @@ export interface Bench {
 const SPARE_TOKENS = 256;
 const WARM_UP_PREFILL = 64; // drivers compile at the first dispatch
 const WARM_UP_DECODE = 4;
+const WARM_UP_STREAMS = 32; // kernels for several rows are compiled beside the first steps that have them
 const HEAP_INTERVAL_MS = 5;
 
 /**
@@ -78,6 +79,7 @@ export async function openBench(
   };
   await prefillRate(runtime, WARM_UP_PREFILL);
   await decodeAt(SHALLOW, WARM_UP_DECODE);
+  await requests.streams(plan.streams, WARM_UP_STREAMS);
 
   return {
     load: {
