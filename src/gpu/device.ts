@@ -32,6 +32,8 @@ export interface AdapterFacts {
   readonly shaderF16: boolean;
   /** Shaders can multiply four bytes by four others at once. */
   readonly packedDot: boolean;
+  /** Kernels can read storage textures. */
+  readonly readableTextures: boolean;
 }
 
 export interface Device {
@@ -133,6 +135,7 @@ function wrapDevice(
         features.includes("subgroups") && info.subgroupMinSize === info.subgroupMaxSize ? info.subgroupMinSize : 0,
       shaderF16: features.includes("shader-f16"),
       packedDot: gpu.wgslLanguageFeatures?.has("packed_4x8_integer_dot_product") ?? false,
+      readableTextures: gpu.wgslLanguageFeatures?.has("readonly_and_readwrite_storage_textures") ?? false,
     },
     features: new Set(features),
     maxBindingBytes: Math.min(maxBindingBytes, device.limits.maxStorageBufferBindingSize),

@@ -39,14 +39,15 @@ const BROADCAST: ReadonlyMap<number, MatMulVariant> = new Map([
 ]);
 
 /** Those that an adapter can run: 12 at most. */
-export function matMulVariants({ subgroupSize }: AdapterFacts): readonly MatMulVariant[] {
+export function matMulVariants({ subgroupSize, readableTextures }: AdapterFacts): readonly MatMulVariant[] {
   const broadcast = BROADCAST.get(subgroupSize);
-  return broadcast ? [...PORTABLE, broadcast] : PORTABLE;
+  if (!broadcast || (readsTexture(broadcast) && !readableTextures)) return PORTABLE;
+  return [...PORTABLE, broadcast];
 }
 
-/** Whether one of them reads x from a texture. */
-export function readsRowTexture(facts: AdapterFacts): boolean {
-  return matMulVariants(facts).some((variant) => variant.kernel === "mat-mul-broadcast" && variant.lanes === 8);
+/** Whether x has to be made a texture for it. */
+export function readsTexture(variant: MatMulVariant): boolean {
+  return variant.kernel === "mat-mul-broadcast" && variant.lanes === 8;
 }
 
 function portable(tiles: number, fours: number): MatMulVariant {

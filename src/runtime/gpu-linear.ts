@@ -6,7 +6,7 @@ import { embed } from "../kernels/embed.ts";
 import { ACTIVATIONS, gatedActivation } from "../kernels/gated-activation.ts";
 import { matMul } from "../kernels/mat-mul.ts";
 import { matMulBroadcast4, matMulBroadcast8 } from "../kernels/mat-mul-broadcast.ts";
-import type { MatMulVariant } from "../kernels/mat-mul-variant.ts";
+import { readsTexture } from "../kernels/mat-mul-variant.ts";
 import { rowsToTexture } from "../kernels/rows-to-texture.ts";
 import type { EmbedOp, GatedActivationOp, LinearOp, NormSpec } from "../model/graph.ts";
 import type { Matrix, MatrixPart } from "../model/weights.ts";
@@ -106,10 +106,6 @@ function matMulOperation(
   if (!readsTexture(variant)) return compiler.prepare(matMulBroadcast4, bound);
   const buffers = { ...bound.buffers, input: rowTexture(compiler) };
   return compiler.prepare(matMulBroadcast8, { ...bound, buffers });
-}
-
-function readsTexture(variant: MatMulVariant): boolean {
-  return variant.kernel === "mat-mul-broadcast" && variant.lanes === 8;
 }
 
 function rowTextureOperation(compiler: Compiler, op: LinearOp): Promise<Operation<StepSize>> {

@@ -16,7 +16,7 @@ interface SeedRow {
 const SEEDS: readonly SeedRow[] = [
   {
     adapters: "a CPU with subgroups of 8: lavapipe",
-    fits: ({ isFallback, subgroupSize }) => isFallback && subgroupSize === 8,
+    fits: ({ isFallback, subgroupSize, readableTextures }) => isFallback && subgroupSize === 8 && readableTextures,
     matVec: "broadcast 8",
     matMul: "broadcast 8",
   },

@@ -16,6 +16,7 @@ const GPU: AdapterFacts = {
   subgroupSize: 32,
   shaderF16: true,
   packedDot: true,
+  readableTextures: true,
 };
 const CLASS = { family: "mat-vec", format: Q4_1 } as const;
 const [SEED, FAST, OTHER] = ["8 x 8", "8 x 4", "32 x 4"] as const;

@@ -13,6 +13,7 @@ const DEVICE = {
     subgroupSize: 32,
     shaderF16: true,
     packedDot: true,
+    readableTextures: true,
   },
   features: new Set(["shader-f16", "subgroups"]),
   maxBindingBytes: 2 ** 31,

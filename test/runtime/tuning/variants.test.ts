@@ -22,7 +22,7 @@ import { tinyModel } from "../../fixtures/tiny-models.ts";
 
 function facts(isFallback: boolean, subgroupSize: number, precision?: Precision): KernelFacts {
   const names = { vendor: "", architecture: "", device: "", description: "" };
-  return { ...names, isFallback, subgroupSize, shaderF16: true, packedDot: true, precision };
+  return { ...names, isFallback, subgroupSize, shaderF16: true, packedDot: true, readableTextures: true, precision };
 }
 const ADAPTERS = [true, false].flatMap((isFallback) =>
   [0, 4, 8, 32].flatMap((size) => PRECISIONS.map((precision) => facts(isFallback, size, precision))),
@@ -32,6 +32,7 @@ test.each([
   ["lavapipe", facts(true, 8), "broadcast 8", "broadcast 8"],
   ["SwiftShader", facts(true, 4), "broadcast 4", "broadcast 4"],
   ["a CPU without subgroups", facts(true, 0), "8 x 1", "64 x 4"],
+  ["a CPU that cannot read textures", { ...facts(true, 8), readableTextures: false }, "8 x 1", "64 x 4"],
   ["a GPU", facts(false, 32), "8 x 8", "512 x 4"],
   ["a GPU with subgroups of 8", facts(false, 8), "8 x 8", "512 x 4"],
   ["a GPU that says nothing", facts(false, 0), "8 x 8", "512 x 4"],
