@@ -24,8 +24,8 @@ import { DEFAULT_MODEL_PATH, PROJECT_ROOT } from "./default-model.ts";
 import { fetchModel } from "./fetch-model.ts";
 import { interruptSignal } from "./interrupt.ts";
 
-const FULL: RoundPlan = { prefill: [32, 512], decode: 32, depths: [1000, 4000], streams: 4, turn: 1000 };
-const QUICK: RoundPlan = { prefill: [64], decode: 16, depths: [], streams: 2, turn: 128 };
+const FULL: RoundPlan = { prefill: [32, 512], decode: 32, depths: [1000, 4000], streams: 4, turn: 1000, edit: 400 };
+const QUICK: RoundPlan = { prefill: [64], decode: 16, depths: [], streams: 2, turn: 128, edit: 40 };
 const ROUNDS = 5;
 
 export async function main(args: string[]): Promise<void> {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Contender, compare, FIGURE, medianFigures, rivalFigures } from "./contender.ts";
 
-const plan = { prefill: [8], decode: 4, depths: [], streams: 2, turn: 8 };
+const plan = { prefill: [8], decode: 4, depths: [], streams: 2, turn: 8, edit: 8 };
 const load = { adapter: "none", features: [], loadMs: 1 };
 
 test("each figure has its own median", () => {

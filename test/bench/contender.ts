@@ -12,6 +12,8 @@ export interface RoundPlan {
   readonly streams: number;
   /** Tokens of a chat's first message; an answer and a second message follow. */
   readonly turn: number;
+  /** Tokens of an answer that is written with a prediction and without. */
+  readonly edit: number;
 }
 
 export interface LoadFigures {
@@ -47,6 +49,8 @@ export const FIGURE = {
   streams: (count: number) => `${count} ${count === 1 ? "stream" : "streams"}, tok/s`,
   firstTurn: (tokens: number) => `first turn of ${tokens}, s`,
   secondTurn: "second turn, s",
+  plain: (tokens: number) => `${tokens} tokens anew, tok/s`,
+  predicted: (tokens: number) => `${tokens} tokens with a prediction, tok/s`,
 } as const;
 
 export interface RoundFigures {

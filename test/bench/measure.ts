@@ -1,5 +1,6 @@
 // What is measured of Ingle itself, in Node and in a page alike: load, prefill, decode, and what a decoded token costs of its
 // runtime; what callers feel of an engine on that runtime (requests.ts).
+import { median } from "../../src/base/median.ts";
 import { readGguf } from "../../src/gguf/gguf.ts";
 import { type AdapterFacts, type Counters, openDevice } from "../../src/gpu/device.ts";
 import { specOf } from "../../src/model/architectures/index.ts";
@@ -48,7 +49,7 @@ export async function openBench(
     device,
     model,
     spec: specOf(model),
-    contextLength: Math.max(...plan.prefill, ...plan.depths, plan.turn) + SPARE_TOKENS,
+    contextLength: Math.max(...plan.prefill, ...plan.depths, plan.turn, plan.edit) + SPARE_TOKENS,
     onLoaded: (times) => {
       parts = times;
     },
@@ -56,12 +57,12 @@ export async function openBench(
   const loadMs = performance.now() - start;
   clearInterval(watch);
 
-  // Recording ends with the submission; what comes after is waiting.
+  // Recording ends where the submission begins: in Node that is the driver's own work already, in this process.
   let submittedAt = 0;
   const submit = device.gpu.queue.submit.bind(device.gpu.queue);
   device.gpu.queue.submit = (commands) => {
-    submit(commands);
     submittedAt = performance.now();
+    submit(commands);
   };
 
   const requests = await openRequestBench(runtime, source);
@@ -89,7 +90,7 @@ export async function openBench(
       ...(parts && { parts }),
       peakHeapBytes: Math.max(0, peakHeap - idleHeap),
     },
-    async round({ prefill, decode, depths, streams, turn }) {
+    async round({ prefill, decode, depths, streams, turn, edit }) {
       const figures: Record<string, number> = {};
       for (const tokens of prefill) figures[FIGURE.prefill(tokens)] = await prefillRate(runtime, tokens);
       for (const tokens of prefill) figures[FIGURE.firstToken(tokens)] = await requests.firstToken(tokens);
@@ -100,6 +101,9 @@ export async function openBench(
         perToken ??= rate.perToken;
       }
       for (const count of [1, streams]) figures[FIGURE.streams(count)] = await requests.streams(count, decode);
+      const edited = await requests.edit(edit);
+      figures[FIGURE.plain(edit)] = edited.plain;
+      figures[FIGURE.predicted(edit)] = edited.predicted;
       const turns = await requests.turns(turn);
       figures[FIGURE.firstTurn(turn)] = turns.first;
       figures[FIGURE.secondTurn] = turns.second;
@@ -162,17 +166,17 @@ async function decodeRate(
   const want: RowWant = onGpu ? "sample" : { logits: true, at: "last" };
   let token = 1000;
   const before = { ...counters };
-  let recordMs = 0;
-  let sampleMs = 0;
+  const recordMs: number[] = [];
+  const sampleMs: number[] = [];
   const start = performance.now();
   for (let count = 0; count < tokens; count++) {
     const stepStart = performance.now();
     const row = { sequence, input: { ids: [token] }, want, plan, history };
     const { rows } = await runtime.step({ stage: "decode", rows: [row] });
-    recordMs += submittedAt() - stepStart;
+    recordMs.push(submittedAt() - stepStart);
     const sampleStart = performance.now();
     ({ token } = rows[0]!.tokens?.[0] ?? sample(rows[0]!.logits![0]!, plan, history));
-    sampleMs += performance.now() - sampleStart;
+    sampleMs.push(performance.now() - sampleStart);
   }
   const seconds = (performance.now() - start) / 1000;
   const made = (names: readonly (keyof Counters)[]) =>
@@ -185,8 +189,8 @@ async function decodeRate(
       submits: made(["submits"]),
       objects: made(["buffers", "bindGroups", "pipelines", "layouts"]),
       readBytes: made(["readBytes"]),
-      recordMs: recordMs / tokens,
-      sampleMs: sampleMs / tokens,
+      recordMs: median(recordMs),
+      sampleMs: median(sampleMs),
     },
   };
 }

@@ -1,13 +1,13 @@
-// A file of 400 tokens of which 10 are changed, written anew with the old file as the prediction and without it, in turns. The
-// answer is what the model says by itself, greedily, with a penalty that keeps it from repeating itself; its prediction is that
-// text with ten words changed. Beside the tokens per
-// second stand the milliseconds of processor time of a token, which on a CPU adapter hardly move when the machine is busy.
+// A text of 400 tokens of which 10 words are changed, written anew with the old text as the prediction and without it, in turns.
+// Beside the tokens per second stand the milliseconds of processor time of a token, which on a CPU adapter hardly move when the
+// machine is busy.
 //   node scripts/run.mjs ../test/bench/prediction lavapipe|swiftshader|NAME [ROUNDS [TOKENS]]
 import process from "node:process";
 import { type NodeEngine, openNodeEngine } from "../../scripts/node-engine.ts";
 import type { ChatCompletion } from "../../src/api/types.ts";
 import { median } from "../../src/base/median.ts";
 import type { RequestStats } from "../../src/engine/stats.ts";
+import { editedStory, storyRequest } from "./edited-text.ts";
 
 /** Of one answer, from its first token to its last. */
 interface Pace {
@@ -16,16 +16,12 @@ interface Pace {
   readonly processorMs: number;
 }
 
-export interface PredictionFigures {
+interface PredictionFigures {
   readonly without: Pace;
   readonly predicted: Pace;
   readonly accepted: number;
   readonly rejected: number;
 }
-
-/** One word is changed for so many tokens. */
-const TOKENS_A_CHANGE = 40;
-const QUESTION = "Write a long story about a lighthouse keeper.";
 
 export async function main([adapter, rounds = "3", tokens = "400"]: string[]): Promise<void> {
   let last: RequestStats | undefined;
@@ -60,7 +56,7 @@ export async function main([adapter, rounds = "3", tokens = "400"]: string[]): P
 }
 
 /** Medians over the rounds. @param lastStats figures of the request that has just ended */
-export async function measurePrediction(
+async function measurePrediction(
   engine: NodeEngine,
   lastStats: () => RequestStats,
   rounds: number,
@@ -70,12 +66,7 @@ export async function measurePrediction(
   const ask = async (more: object): Promise<{ answer: ChatCompletion; pace: Pace }> => {
     const before = process.cpuUsage();
     const answer = await engine.chat.completions.create({
-      model: engine.info.id,
-      messages: [{ role: "user", content: QUESTION }],
-      temperature: 0,
-      frequency_penalty: 1,
-      max_tokens: tokens,
-      ignore_eos: true,
+      ...storyRequest(engine.info.id, tokens),
       ...more,
     });
     await Promise.resolve(); // figures come in a task of their own
@@ -91,14 +82,12 @@ export async function measurePrediction(
   };
   const first = await ask({});
   const text = first.answer.choices[0]!.message.content!;
-  const changed = withChanges(text, Math.round(tokens / TOKENS_A_CHANGE));
-  const prediction = { prediction: { type: "content", content: changed } };
   const without: Pace[] = [];
   const predicted: Pace[] = [];
   let details = first.answer.usage.completion_tokens_details;
   for (let round = 1; round <= rounds; round++) {
     const plain = await ask({});
-    const quick = await ask(prediction);
+    const quick = await ask(editedStory(text, tokens));
     for (const { answer } of [plain, quick])
       if (answer.choices[0]!.message.content !== text) throw new Error("the answers differ");
     without.push(plain.pace);
@@ -122,14 +111,4 @@ function medianPace(paces: readonly Pace[]): Pace {
     perSecond: median(paces.map(({ perSecond }) => perSecond)),
     processorMs: median(paces.map(({ processorMs }) => processorMs)),
   };
-}
-
-/** Other words in so many places, each about as far from the next. */
-function withChanges(text: string, changes: number): string {
-  const words = text.split(/(?<=\s)(?=\S)/);
-  for (let change = 0; change < changes; change++) {
-    const place = Math.floor(((change + 0.5) * words.length) / changes);
-    words[place] = words[place]!.replace(/^\S+/, "other");
-  }
-  return words.join("");
 }

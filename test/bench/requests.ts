@@ -5,6 +5,7 @@ import { modelAtHand } from "../../src/engine/model-opener.ts";
 import type { RequestStats } from "../../src/engine/stats.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { ByteSource } from "../../src/storage/byte-source.ts";
+import { editedStory, storyRequest } from "./edited-text.ts";
 
 export interface RequestBench {
   /** Seconds from a call to its first token, after a message of so many tokens that the engine has not met before. */
@@ -13,6 +14,8 @@ export interface RequestBench {
   streams(count: number, tokens: number): Promise<number>;
   /** Seconds to the first token of a chat's first answer, and of its second. */
   turns(tokens: number): Promise<{ first: number; second: number }>;
+  /** Tokens per second of an answer of so many tokens, without the answer it is much like as its prediction and with it. */
+  edit(tokens: number): Promise<{ plain: number; predicted: number }>;
   dispose(): Promise<void>;
 }
 
@@ -78,6 +81,18 @@ export async function openRequestBench(runtime: Runtime, source: ByteSource): Pr
       messages.push({ role: "assistant", content: first.content }, { role: "user", content: words(ANSWER_TOKENS) });
       const second = await answer(messages, 1);
       return { first: first.seconds, second: second.seconds };
+    },
+    async edit(tokens) {
+      const write = async (more: object) => {
+        const { choices } = await engine.chat.completions.create({ ...storyRequest(engine.info.id, tokens), ...more });
+        await Promise.resolve(); // figures come in a task of their own
+        const { completionTokens, decodeMs } = stats.at(-1)!;
+        return { text: choices[0]!.message.content ?? "", perSecond: ((completionTokens - 1) * 1000) / decodeMs };
+      };
+      const plain = await write({});
+      const predicted = await write(editedStory(plain.text, tokens));
+      if (predicted.text !== plain.text) throw new Error("a prediction has changed the answer");
+      return { plain: plain.perSecond, predicted: predicted.perSecond };
     },
     dispose: () => engine.dispose(),
   };

@@ -2,8 +2,8 @@
 import { type LoadFigures, medianFigures, type RoundFigures, type RoundPlan } from "../contender.ts";
 
 const PLANS: Readonly<Record<string, RoundPlan & { readonly rounds: number }>> = {
-  full: { prefill: [32, 512], decode: 32, depths: [1000], streams: 4, turn: 1000, rounds: 5 },
-  quick: { prefill: [32], decode: 8, depths: [], streams: 2, turn: 100, rounds: 1 },
+  full: { prefill: [32, 512], decode: 32, depths: [1000], streams: 4, turn: 1000, edit: 400, rounds: 5 },
+  quick: { prefill: [32], decode: 8, depths: [], streams: 2, turn: 100, edit: 40, rounds: 1 },
 };
 
 export interface Measured {
