@@ -12,8 +12,6 @@ const TILE = 4u * LANES;
 const PAGE = 64u;
 const MASKED = -3.0e38;
 
-alias Quad = mat4x4<f32>;
-
 // One number for each of the 8 rows.
 struct Octet {
   low: vec4<f32>,

@@ -6,6 +6,8 @@ import source from "./attention-decode.wgsl?raw";
 import broadcastSource from "./attention-decode-broadcast.wgsl?raw";
 import lanes4 from "./attention-lanes-4.wgsl?raw";
 import lanes8 from "./attention-lanes-8.wgsl?raw";
+import fromLane4 from "./from-lane-4.wgsl?raw";
+import fromLane8 from "./from-lane-8.wgsl?raw";
 
 /** Keys in a chunk: 4 pages. */
 export const DECODE_CHUNK = 256;
@@ -50,7 +52,7 @@ export const attentionDecode = defineKernel({
 export const attentionDecodeBroadcast4 = defineKernel({
   ...attentionDecode,
   name: "attention-decode-broadcast-4",
-  source: broadcastSource + broadcast + lanes4,
+  source: broadcastSource + broadcast + lanes4 + fromLane4,
   overrides: { HEAD_DIM: "u32", OCTET: "bool" },
   grid: ({ rows, longest }: DecodeAttentionSize, { params: { headCount, kvHeadCount }, overrides: { OCTET } }) => [
     decodeChunks(longest),
@@ -63,7 +65,7 @@ export const attentionDecodeBroadcast4 = defineKernel({
 export const attentionDecodeBroadcast8 = defineKernel({
   ...attentionDecodeBroadcast4,
   name: "attention-decode-broadcast-8",
-  source: broadcastSource + broadcast + lanes8,
+  source: broadcastSource + broadcast + lanes8 + fromLane8,
 });
 
 const MOST_BROADCAST_HEAD_DIM = 256;

@@ -1,5 +1,4 @@
-// How the lanes of attention-prefill-broadcast.wgsl share keys, queries and weights, in subgroups of 4: a quad is the whole
-// subgroup, and its broadcast the cheaper one.
+// How the lanes of attention-prefill-broadcast.wgsl share keys, queries and weights, in subgroups of 4. Appended: from-lane-4.wgsl.
 const LANES = 4u;
 
 alias OwnVectors = mat4x4<f32>;
@@ -29,31 +28,6 @@ fn mixLanes(mixed: Mixed, values: Values, index: u32, slot: u32, own: Octet) -> 
   let after1 = mixValue(after0, values, index, slot + 1u, weightsOfLane1(own));
   let after2 = mixValue(after1, values, index, slot + 2u, weightsOfLane2(own));
   return mixValue(after2, values, index, slot + 3u, weightsOfLane3(own));
-}
-
-// Of four rows the vector that a lane holds, one component a column.
-fn fromLane0(own: Quad) -> Quad {
-  return transpose(Quad(
-    quadBroadcast(own[0], 0u), quadBroadcast(own[1], 0u), quadBroadcast(own[2], 0u), quadBroadcast(own[3], 0u),
-  ));
-}
-
-fn fromLane1(own: Quad) -> Quad {
-  return transpose(Quad(
-    quadBroadcast(own[0], 1u), quadBroadcast(own[1], 1u), quadBroadcast(own[2], 1u), quadBroadcast(own[3], 1u),
-  ));
-}
-
-fn fromLane2(own: Quad) -> Quad {
-  return transpose(Quad(
-    quadBroadcast(own[0], 2u), quadBroadcast(own[1], 2u), quadBroadcast(own[2], 2u), quadBroadcast(own[3], 2u),
-  ));
-}
-
-fn fromLane3(own: Quad) -> Quad {
-  return transpose(Quad(
-    quadBroadcast(own[0], 3u), quadBroadcast(own[1], 3u), quadBroadcast(own[2], 3u), quadBroadcast(own[3], 3u),
-  ));
 }
 
 fn weightsOfLane0(own: Octet) -> Octet {

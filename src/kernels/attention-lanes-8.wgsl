@@ -1,4 +1,4 @@
-// How the lanes of attention-prefill-broadcast.wgsl share keys, queries and weights, in subgroups of 8.
+// How the lanes of attention-prefill-broadcast.wgsl share keys, queries and weights, in subgroups of 8. Appended: from-lane-8.wgsl.
 const LANES = 8u;
 
 alias OwnVectors = mat2x4<f32>;
@@ -34,55 +34,6 @@ fn mixLanes(mixed: Mixed, values: Values, index: u32, slot: u32, own: Octet) -> 
   let after5 = mixValue(after4, values, index, slot + 5u, weightsOfLane5(own));
   let after6 = mixValue(after5, values, index, slot + 6u, weightsOfLane6(own));
   return mixValue(after6, values, index, slot + 7u, weightsOfLane7(own));
-}
-
-// Of four rows the vector that a lane holds, one component a column.
-fn fromLane0(own: Quad) -> Quad {
-  return transpose(Quad(
-    subgroupBroadcast(own[0], 0u), subgroupBroadcast(own[1], 0u), subgroupBroadcast(own[2], 0u), subgroupBroadcast(own[3], 0u),
-  ));
-}
-
-fn fromLane1(own: Quad) -> Quad {
-  return transpose(Quad(
-    subgroupBroadcast(own[0], 1u), subgroupBroadcast(own[1], 1u), subgroupBroadcast(own[2], 1u), subgroupBroadcast(own[3], 1u),
-  ));
-}
-
-fn fromLane2(own: Quad) -> Quad {
-  return transpose(Quad(
-    subgroupBroadcast(own[0], 2u), subgroupBroadcast(own[1], 2u), subgroupBroadcast(own[2], 2u), subgroupBroadcast(own[3], 2u),
-  ));
-}
-
-fn fromLane3(own: Quad) -> Quad {
-  return transpose(Quad(
-    subgroupBroadcast(own[0], 3u), subgroupBroadcast(own[1], 3u), subgroupBroadcast(own[2], 3u), subgroupBroadcast(own[3], 3u),
-  ));
-}
-
-fn fromLane4(own: Quad) -> Quad {
-  return transpose(Quad(
-    subgroupBroadcast(own[0], 4u), subgroupBroadcast(own[1], 4u), subgroupBroadcast(own[2], 4u), subgroupBroadcast(own[3], 4u),
-  ));
-}
-
-fn fromLane5(own: Quad) -> Quad {
-  return transpose(Quad(
-    subgroupBroadcast(own[0], 5u), subgroupBroadcast(own[1], 5u), subgroupBroadcast(own[2], 5u), subgroupBroadcast(own[3], 5u),
-  ));
-}
-
-fn fromLane6(own: Quad) -> Quad {
-  return transpose(Quad(
-    subgroupBroadcast(own[0], 6u), subgroupBroadcast(own[1], 6u), subgroupBroadcast(own[2], 6u), subgroupBroadcast(own[3], 6u),
-  ));
-}
-
-fn fromLane7(own: Quad) -> Quad {
-  return transpose(Quad(
-    subgroupBroadcast(own[0], 7u), subgroupBroadcast(own[1], 7u), subgroupBroadcast(own[2], 7u), subgroupBroadcast(own[3], 7u),
-  ));
 }
 
 fn weightsOfLane0(own: Octet) -> Octet {

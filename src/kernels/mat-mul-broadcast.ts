@@ -1,6 +1,8 @@
 // mat-mul for adapters that are a CPU and have subgroups of 4 or 8 lanes: x is loaded once and handed from lane to lane.
 import { defineKernel } from "../gpu/kernel.ts";
 import { ROW_TILE } from "../quant/format.ts";
+import fromLane4 from "./from-lane-4.wgsl?raw";
+import fromLane8 from "./from-lane-8.wgsl?raw";
 import { matMul } from "./mat-mul.ts";
 import source from "./mat-mul-broadcast.wgsl?raw";
 import lanes4 from "./mat-mul-lanes-4.wgsl?raw";
@@ -13,7 +15,7 @@ const ROWS_PER_LANE = 8;
 export const matMulBroadcast4 = defineKernel({
   ...matMul,
   name: "mat-mul-broadcast-4",
-  source: source + lanes4,
+  source: source + lanes4 + fromLane4,
   overrides: {},
   grid: ({ rows }: { rows: number }, { params }) => [
     Math.ceil(params.rowCount / ROW_TILE),
@@ -25,6 +27,6 @@ export const matMulBroadcast4 = defineKernel({
 export const matMulBroadcast8 = defineKernel({
   ...matMulBroadcast4,
   name: "mat-mul-broadcast-8",
-  source: source + lanes8,
+  source: source + lanes8 + fromLane8,
   bindings: { ...matMul.bindings, input: "texture_read" },
 });

@@ -2,8 +2,8 @@
 // A workgroup is one subgroup and makes 8 rows of x times one tile of W: a lane owns rows lane, lane + LANES, ... of the tile,
 // decodes their weights once, and loads its share of x, which the others get by broadcast. Each product is added up in the
 // order of the columns, group by group, so that a row's result never depends on the rows beside it.
-// Appended are mat-mul-lanes-4.wgsl or mat-mul-lanes-8.wgsl, which bind `input` and read its vectors by inputAt, and the prelude of
-// W's format (see quant/group.wgsl).
+// Appended are mat-mul-lanes-4.wgsl or mat-mul-lanes-8.wgsl, which bind `input` and read its vectors by inputAt, from-lane-4.wgsl or
+// from-lane-8.wgsl, and the prelude of W's format (see quant/group.wgsl).
 enable subgroups;
 
 struct Params {
@@ -29,9 +29,6 @@ struct Step {
 @group(0) @binding(5) var<uniform> step: Step;
 @group(0) @binding(6) var<storage, read_write> output: array<f32>;
 @group(0) @binding(7) var<uniform> params: Params;
-
-// Four vectors of four rows of x, or the same transposed: one vector a column.
-alias Quad = mat4x4<f32>;
 
 // Of each row of W that a lane owns its products with x's rows 0 ... 3, then with 4 ... 7.
 alias Products = array<vec4<f32>, PRODUCTS>;

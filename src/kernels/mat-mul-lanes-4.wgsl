@@ -8,7 +8,7 @@ fn inputAt(index: u32) -> vec4<f32> {
   return input[index];
 }
 
-// A quad is the whole subgroup here, and its broadcast the cheaper one. In the order of the vectors of a group, so that a value from another lane is used at once: kept, all of them would be spilled.
+// In the order of the vectors of a group, so that a value from another lane is used at once: kept, all of them would be spilled.
 fn groupProducts(unit: u32, group: u32, lane: u32, x: RowStarts, i: u32) -> Products {
   let lowNear = loadVectors(x.low, i, lane);
   let highNear = loadVectors(x.high, i, lane);
@@ -52,20 +52,4 @@ fn addVector(p: Products, w: array<vec4<f32>, 8>, low: Quad, high: Quad) -> Prod
     fold(p[12], w[6], low), fold(p[13], w[6], high),
     fold(p[14], w[7], low), fold(p[15], w[7], high),
   );
-}
-
-fn fromLane0(own: Quad) -> Quad {
-  return transpose(Quad(quadBroadcast(own[0], 0u), quadBroadcast(own[1], 0u), quadBroadcast(own[2], 0u), quadBroadcast(own[3], 0u)));
-}
-
-fn fromLane1(own: Quad) -> Quad {
-  return transpose(Quad(quadBroadcast(own[0], 1u), quadBroadcast(own[1], 1u), quadBroadcast(own[2], 1u), quadBroadcast(own[3], 1u)));
-}
-
-fn fromLane2(own: Quad) -> Quad {
-  return transpose(Quad(quadBroadcast(own[0], 2u), quadBroadcast(own[1], 2u), quadBroadcast(own[2], 2u), quadBroadcast(own[3], 2u)));
-}
-
-fn fromLane3(own: Quad) -> Quad {
-  return transpose(Quad(quadBroadcast(own[0], 3u), quadBroadcast(own[1], 3u), quadBroadcast(own[2], 3u), quadBroadcast(own[3], 3u)));
 }
