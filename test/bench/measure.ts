@@ -7,6 +7,7 @@ import { specOf } from "../../src/model/architectures/index.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu-runtime.ts";
 import type { LoadTimes } from "../../src/runtime/load-progress.ts";
 import type { RowWant, Runtime, SequenceId } from "../../src/runtime/runtime.ts";
+import { createTuner } from "../../src/runtime/tuning/tuner.ts";
 import { compilePlan } from "../../src/sampling/plan.ts";
 import { sample } from "../../src/sampling/sampler.ts";
 import type { ByteSource } from "../../src/storage/byte-source.ts";
@@ -50,6 +51,7 @@ export async function openBench(
     model,
     spec: specOf(model),
     contextLength: Math.max(...plan.prefill, ...plan.depths, plan.turn, plan.edit) + SPARE_TOKENS,
+    tuner: createTuner({ platform: "bench" }), // as users have it, with nothing kept from before
     onLoaded: (times) => {
       parts = times;
     },
