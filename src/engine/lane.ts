@@ -186,7 +186,7 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
   }
 
   return {
-    draftRoom: track.info.maxRows.decode - 1,
+    draftRoom: track.info.draftRows - 1,
     async prefill(onLogits) {
       invariant(!onLogits || track.held === 0, "only a lane that began empty sees all of its prompt");
       track.onLogits = onLogits;

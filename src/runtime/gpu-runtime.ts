@@ -34,6 +34,9 @@ import { planStep } from "./step-plan.ts";
 import { chooseVariants } from "./tuning/gpu-trials.ts";
 import type { Tuner } from "./tuning/tuner.ts";
 
+/** A CPU adapter takes as long for each further token, so that the wrong ones of a long draft cost more than the right ones save. */
+const FALLBACK_DRAFT_ROWS = 8;
+
 export interface GpuRuntimeOptions extends MemoryRequest {
   readonly device: Device;
   readonly model: Gguf;
@@ -122,6 +125,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       maxSequences,
       pageLength: PAGE_LENGTH,
       maxRows,
+      draftRows: device.adapter.isFallback ? FALLBACK_DRAFT_ROWS : maxRows.decode,
       stepsInFlight: sampling ? STEPS_IN_FLIGHT : 1,
       samplingSteps: sampling ? GPU_SAMPLING_STEPS : [],
       capabilities: new Set(["logits", "match", "sample", ...(sampling ? (["sampledBy"] as const) : [])]),

@@ -168,10 +168,10 @@ export function createStepRunner(
           const logits: Float32Array[] = [];
           const drawn: RowResult[] = [];
           for (const part of parts) {
-            for (const values of await rowsOf(part.logits, vocabSize)) logits.push(new Float32Array(values));
-            for (const words of await rowsOf(part.results, SAMPLE_RESULT_WORDS)) {
+            logits.push(...(await rowsOf(part.logits, vocabSize, Float32Array)));
+            for (const words of await rowsOf(part.results, SAMPLE_RESULT_WORDS, Uint32Array)) {
               const { plan: drawnBy } = plan.kernelRows[drawn.length]!;
-              drawn.push(drawing(() => readSampleResult(new Uint32Array(words), 0, drawnBy, vocabSize)));
+              drawn.push(drawing(() => readSampleResult(words, 0, drawnBy, vocabSize)));
             }
           }
           // Without a read nothing has waited for the GPU yet, and the caller's next look at its signal would come too early.
@@ -193,8 +193,13 @@ interface PartReads {
   readonly results?: PendingRows;
 }
 
-async function rowsOf(pending: PendingRows | undefined, words: number): Promise<ArrayBuffer[]> {
+/** Views of what was read, which nobody else has: a copy of each row would be garbage by the megabyte. */
+async function rowsOf<Row>(
+  pending: PendingRows | undefined,
+  words: number,
+  View: new (bytes: ArrayBuffer, byteOffset: number, length: number) => Row,
+): Promise<Row[]> {
   if (!pending) return [];
   const bytes = await pending.bytes;
-  return Array.from({ length: pending.rows }, (_, row) => bytes.slice(row * words * 4, (row + 1) * words * 4));
+  return Array.from({ length: pending.rows }, (_, row) => new View(bytes, row * words * 4, words));
 }

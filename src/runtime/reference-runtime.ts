@@ -56,6 +56,7 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
     maxSequences,
     pageLength: PAGE_LENGTH,
     maxRows: { prefill: options.prefillRows ?? PREFILL_ROWS, decode: DECODE_ROWS },
+    draftRows: DECODE_ROWS,
     stepsInFlight: 1,
     samplingSteps: SAMPLING_STEPS,
     capabilities: new Set(["logits", "match", "sample"]),

@@ -29,6 +29,8 @@ export interface RuntimeInfo {
   readonly pageLength: number;
   /** Most tokens in one step, by stage. */
   readonly maxRows: { readonly prefill: number; readonly decode: number };
+  /** Most tokens of one sequence that are worth guessing at in one step, with the one before them: at most `maxRows.decode`. */
+  readonly draftRows: number;
   /** Steps with sampled tokens that it has under way together; a further one waits. 1 where none can follow an unfinished one. */
   readonly stepsInFlight: number;
   /**

@@ -34,6 +34,7 @@ export interface Script {
   beforeStep?: (step: number, batch: StepBatch) => Promise<void> | void;
   maxSequences?: number;
   prefillRows?: number;
+  draftRows?: number;
   contextLength?: number;
   /** Above 1: it samples what GPUs can, and rows may follow tokens that nobody has read. */
   stepsInFlight?: number;
@@ -172,6 +173,7 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
       maxSequences: script.maxSequences ?? 4,
       pageLength: 64,
       maxRows: { prefill: script.prefillRows ?? 256, decode: 16 },
+      draftRows: script.draftRows ?? 16,
       stepsInFlight,
       samplingSteps: stepsInFlight > 1 ? GPU_SAMPLING_STEPS : [],
       capabilities: new Set(["logits", ...(stepsInFlight > 1 ? (["sample", "sampledBy"] as const) : [])]),

@@ -114,18 +114,27 @@ describe("200 seeded cases, greedy and sampled, with logprobs, stops, penalties 
   });
 });
 
-test("a prediction that comes true is verified up to 16 tokens a step, and all of it is accepted", async () => {
-  const { engine, runtime } = await openScripted({ reply: reply(LETTERS.repeat(2)) });
-  const answer = await plain(engine, predicting(LETTERS.repeat(2)));
-  expect(answer.choices[0]!.message.content).toBe(LETTERS.repeat(2));
-  expect(answer.usage.completion_tokens_details).toMatchObject({
-    accepted_prediction_tokens: 40,
-    rejected_prediction_tokens: 0,
-  });
-  expect(answer.usage.completion_tokens).toBe(40);
-  // The first token comes of the prompt, the last step finds the end.
-  expect(decodeSteps(runtime.steps)).toEqual([[16], [16], [8]]);
-});
+test.each([
+  [undefined, [16, 16, 8]],
+  [8, [8, 8, 8, 8, 8]], // where a runtime says that more are not worth it
+])(
+  "a prediction that comes true is verified up to 16 tokens a step, or %s, and all of it is accepted",
+  async (draftRows, steps) => {
+    const { engine, runtime } = await openScripted({
+      reply: reply(LETTERS.repeat(2)),
+      ...(draftRows && { draftRows }),
+    });
+    const answer = await plain(engine, predicting(LETTERS.repeat(2)));
+    expect(answer.choices[0]!.message.content).toBe(LETTERS.repeat(2));
+    expect(answer.usage.completion_tokens_details).toMatchObject({
+      accepted_prediction_tokens: 40,
+      rejected_prediction_tokens: 0,
+    });
+    expect(answer.usage.completion_tokens).toBe(40);
+    // The first token comes of the prompt, the last step finds the end.
+    expect(decodeSteps(runtime.steps)).toEqual(steps.map((length) => [length]));
+  },
+);
 
 const CHANGED: [string, string, string, number, number][] = [
   ["a token replaced", "BCDFGxHJKLMN", "BCDFGyHJKLMN", 11, 1],

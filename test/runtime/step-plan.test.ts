@@ -10,6 +10,7 @@ const info: RuntimeInfo = {
   maxSequences: 8,
   pageLength: 64,
   maxRows: { prefill: 256, decode: 16 },
+  draftRows: 16,
   stepsInFlight: 1,
   samplingSteps: [],
   capabilities: new Set(["logits"]),
