@@ -7,6 +7,7 @@ import { CommandError } from "./command-error.ts";
 import { openDawn } from "./dawn.ts";
 import { DEFAULT_MODEL_PATH } from "./default-model.ts";
 import { openModelFiles } from "./model-files.ts";
+import { yieldToAdapter } from "./yield-to-adapter.ts";
 
 /** Words in each prompt: from less than a page to several segments. */
 const WORDS = [100, 1, 40, 250, 4, 56, 190, 9, 72, 16, 140, 25];
@@ -32,6 +33,7 @@ export async function main(args: string[]): Promise<void> {
 
   const files = await openModelFiles(values.model ?? DEFAULT_MODEL_PATH);
   const dawn = await openDawn(values.adapter === undefined ? {} : { adapter: values.adapter });
+  yieldToAdapter(dawn.name);
   console.log(`${promptCount} prompts, ${seedCount} seeds, ${tokens} tokens each, on ${dawn.name}`);
   try {
     const { rows, distinctAnswers } = await runMatrix({

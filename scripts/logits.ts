@@ -18,6 +18,7 @@ import { openFileSource } from "./file-source.ts";
 import { readKvCache } from "./kv-cache-flag.ts";
 import { type GoldenTop, scoreLogits, worseScore } from "./logit-score.ts";
 import { readPrecision } from "./precision-flag.ts";
+import { yieldToAdapter } from "./yield-to-adapter.ts";
 
 const USAGE =
   "usage: npm run logits -- --model FILE --golden FILE [--adapter lavapipe|swiftshader|reference|NAME] [--kv-cache f16|q8_0] [--precision exact|fast] [--variant NAME] [--case N]";
@@ -89,6 +90,7 @@ async function openRuntime(
   const { gpu, name } = await openDawn(adapter === undefined ? {} : { adapter });
   console.error(`adapter: ${name}`);
   const device = await openDevice(gpu);
+  yieldToAdapter(name);
   const runtime = await createGpuRuntime({ device, model, spec, contextLength, ...choices });
   const close = () => {
     runtime.dispose();

@@ -60,7 +60,7 @@ export async function openNodeEngine({
   const dawn = await openDawn(adapter === undefined ? {} : { adapter });
   const tuner = createTuner({ platform: `Dawn ${dawnVersion()}`, store: fileTuningStore(TUNING_FILE) });
   const engine = await openEngine({ ...options, openHost: gpuHost(dawn.gpu, { tuner }) });
-  if (/llvmpipe|swiftshader/i.test(dawn.name)) yieldToAdapter();
+  yieldToAdapter(dawn.name);
   const open: (() => Promise<void>)[] = [];
   const nodeEngine: NodeEngine = {
     chat: engine.chat,

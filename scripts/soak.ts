@@ -9,6 +9,7 @@ import { tinyModel } from "../test/fixtures/tiny-models.ts";
 import { CommandError } from "./command-error.ts";
 import { openDawn } from "./dawn.ts";
 import { openModelFiles } from "./model-files.ts";
+import { yieldToAdapter } from "./yield-to-adapter.ts";
 
 const MOST_GROWTH = 5; // MB per 1,000 calls
 /** Fewer say nothing: the heap of a single round is off by a megabyte. */
@@ -27,6 +28,7 @@ export async function main(args: string[]): Promise<void> {
   const lossEvery = values["lose-every"] === undefined ? undefined : number("lose-every", values["lose-every"]);
 
   const dawn = await openDawn(values.adapter === undefined ? {} : { adapter: values.adapter });
+  yieldToAdapter(dawn.name);
   const files = values.model === undefined ? undefined : await openModelFiles(values.model);
   const tiny = () => memorySource(tinyModel({ tokenizer: true, format: "Q4_0", contextLength: 512, seed: 7 }));
   console.log(`seed ${seed}, ${minutes} minutes, ${values.model ?? "a tiny model"} on ${dawn.name}`);

@@ -22,9 +22,10 @@ const never = new Int32Array(new SharedArrayBuffer(4));
  * From now on the main thread sleeps between two rounds of Dawn's loop. It also takes a lower priority: below normal, not lowest,
  * since beside other busy processes the lowest starves. Call it once a device of a CPU adapter is open (its worker threads must
  * not inherit the priority); later calls do nothing.
+ * @param adapterName as Dawn gives it: nothing is done for a GPU
  */
-export function yieldToAdapter(): void {
-  if (yielding) return;
+export function yieldToAdapter(adapterName: string): void {
+  if (yielding || !/llvmpipe|swiftshader/i.test(adapterName)) return;
   yielding = true;
   try {
     setPriority(process.pid, constants.priority.PRIORITY_BELOW_NORMAL);

@@ -16,7 +16,7 @@ export function serveNodeIngle(adapter: string): Promise<void> {
     async open(plan) {
       const { gpu, name } = await openDawn({ adapter });
       bench = await openBench(gpu, await openFileSource(DEFAULT_MODEL_PATH), plan, heapBytes);
-      if (/llvmpipe|swiftshader/i.test(name)) yieldToAdapter();
+      yieldToAdapter(name);
       return bench.load;
     },
     round: (plan) => bench!.round(plan),

@@ -27,7 +27,7 @@ export async function main(args: string[]): Promise<void> {
   const device = await openDevice(dawn.gpu);
   const model = await readGguf(await openFileSource(path));
   const runtime = await createGpuRuntime({ device, model, spec: specOf(model), contextLength: CONTEXT_LENGTH });
-  yieldToAdapter();
+  yieldToAdapter(dawn.name);
   const sequences: SequenceId[] = [];
   for (let row = 0; row < (stage === "decode" ? Number(rows) : 1); row++) {
     const sequence = runtime.open();

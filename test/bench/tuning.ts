@@ -26,7 +26,7 @@ export async function main(args: string[]): Promise<void> {
   const [adapter, path = DEFAULT_MODEL_PATH] = positionals;
   const dawn = await openDawn(adapter === undefined ? {} : { adapter });
   const device = await openDevice(dawn.gpu);
-  yieldToAdapter();
+  yieldToAdapter(dawn.name);
   const model = await readGguf(await openFileSource(path));
   const load = (tuner?: Tuner) =>
     createGpuRuntime({ device, model, spec: specOf(model), contextLength: CONTEXT_LENGTH, tuner });

@@ -37,7 +37,7 @@ export async function main(args: string[]): Promise<void> {
   const [rowCount, columns] = (values.shape ?? SHAPE).split("x").map(Number) as [number, number];
   const dawn = await openDawn(adapter === undefined ? {} : { adapter });
   const device = await openDevice(dawn.gpu);
-  yieldToAdapter();
+  yieldToAdapter(dawn.name);
   const { copyPerSecond, flopsPerSecond } = await measurePeaks(device);
   console.log(`${dawn.name}: copies ${giga(copyPerSecond)} GB/s, multiplies and adds ${giga(flopsPerSecond)} GFLOPS`);
   console.log(`${rowCount} x ${columns}, ${PREFILL_ROWS} rows in mat-mul`);
