@@ -1,5 +1,6 @@
 // npm run logits -- --model FILE --golden FILE [--adapter NAME] [--kv-cache TYPE] [--precision fast] [--variant NAME]:
-// feeds golden token sequences once as prefill rows and once as decode steps, and prints one JSON line with the worse of both distances from the golden logprobs.
+// feeds golden token sequences once as prefill rows and once as decode steps, and prints one JSON line with the worse of both
+// distances from the golden logprobs.
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { EngineError } from "../src/base/errors.ts";
@@ -84,6 +85,10 @@ async function openRuntime(
 ): Promise<OpenRuntime> {
   const spec = specOf(model);
   if (adapter === "reference") {
+    if (choices.precision === "fast" || choices.tuner)
+      throw new CommandError(
+        "the reference runtime has one precision and no variants: leave --precision and --variant out",
+      );
     const runtime = await createReferenceRuntime({ model, spec, contextLength, kv: choices.kvCache });
     return { runtime, close: () => runtime.dispose() };
   }

@@ -27,8 +27,8 @@ fn addTile(before: mat4x4<f32>, unit: u32, lane: u32, group: u32, x: GroupOfX) -
   return sums;
 }
 
-// The same, for a CPU in less code: unrolled, four rows of x make more than its first cache holds. (Not so where a barrier follows,
-// which keeps the sums in memory: see mat-vec-residual.wgsl.)
+// The same, for a CPU in less code: unrolled, four rows of x make more than its first cache holds. (Of the three
+// kernels mat-vec-residual alone was slower with it.)
 fn addTileRolled(before: mat4x4<f32>, unit: u32, lane: u32, group: u32, x: GroupOfX) -> mat4x4<f32> {
   if (!ROLLED || ROWS == 1u) {
     return addTile(before, unit, lane, group, x);
