@@ -69,18 +69,13 @@ export async function matMulOperations(compiler: Compiler, op: LinearOp): Promis
   return allEnded(fromTexture ? [rowTextureOperation(compiler, op), ...products] : products);
 }
 
-function matMulOperation(
-  compiler: Compiler,
-  op: LinearOp,
-  { matrix, row, rowCount, quants, extras }: PlacedPart,
-): Promise<Operation<StepSize>> {
+/** What mat-mul and mat-vec are told alike of a part's product; the input is of their own. */
+export function productOf(compiler: Compiler, op: LinearOp, { matrix, row, rowCount, quants, extras }: PlacedPart) {
   const { state, graph, weights } = compiler;
   const bias = weights.vectors.biases(op);
-  const bound = {
+  return {
     label: op.weights[0]!.tensor,
-    prelude: matrix.format.prelude,
     buffers: {
-      input: compiler.slot(op.input),
       quants,
       extras,
       bias: bias ?? quants,
@@ -94,18 +89,26 @@ function matMulOperation(
       rowOffset: op.firstRow + row,
       biasOffset: row,
       outStride: graph.widths[op.output],
-      accumulate: Number(op.residual),
       hasBias: Number(bias !== undefined),
-      gather: 0,
     },
+  };
+}
+
+function matMulOperation(compiler: Compiler, op: LinearOp, part: PlacedPart): Promise<Operation<StepSize>> {
+  const { matrix } = part;
+  const { label, buffers, params } = productOf(compiler, op, part);
+  const bound = {
+    label,
+    prelude: matrix.format.prelude,
+    buffers: { ...buffers, input: compiler.slot(op.input) },
+    params: { ...params, accumulate: Number(op.residual), gather: 0 },
     overrides: {},
   };
   const variant = compiler.variants.matMul(matrix);
   if (variant.kernel === "mat-mul")
     return compiler.prepare(matMul, { ...bound, overrides: { TILES: variant.tiles, FOURS: variant.fours } });
   if (!readsTexture(variant)) return compiler.prepare(matMulBroadcast4, bound);
-  const buffers = { ...bound.buffers, input: rowTexture(compiler) };
-  return compiler.prepare(matMulBroadcast8, { ...bound, buffers });
+  return compiler.prepare(matMulBroadcast8, { ...bound, buffers: { ...buffers, input: rowTexture(compiler) } });
 }
 
 function rowTextureOperation(compiler: Compiler, op: LinearOp): Promise<Operation<StepSize>> {

@@ -10,39 +10,20 @@ import { matVecBuild } from "../kernels/mat-vec-variant.ts";
 import type { GatedLinearOp, HeadOp, LinearOp, NormSpec, Slot } from "../model/graph.ts";
 import type { Matrix } from "../model/weights.ts";
 import type { Compiler, Operations } from "./gpu-compiler.ts";
-import { activationOperation, partsOf } from "./gpu-linear.ts";
+import { activationOperation, partsOf, productOf } from "./gpu-linear.ts";
 
 export async function matVecOperations(compiler: Compiler, op: LinearOp, gather = false): Promise<Operations> {
   invariant(!op.residual, "what adds to the residual stream has a kernel of its own");
-  const { state, graph, weights } = compiler;
-  const bias = weights.vectors.biases(op);
   return allEnded(
-    partsOf(compiler, op).map(({ matrix, row, rowCount, quants, extras }) =>
-      prepareRows(compiler, matVec, matrix, (overrides) => ({
-        label: op.weights[0]!.tensor,
-        buffers: {
-          input: compiler.slot(inputOf(op)),
-          quants,
-          extras,
-          bias: bias ?? quants,
-          wanted: state.step.wanted,
-          squares: compiler.slot("squares"),
-          step: state.step.step,
-          output: compiler.slot(op.output),
-        },
-        params: {
-          columns: matrix.columns,
-          rowCount,
-          rowOffset: op.firstRow + row,
-          biasOffset: row,
-          outStride: graph.widths[op.output],
-          hasBias: Number(bias !== undefined),
-          gather: Number(gather),
-          ...normParams(op.norm),
-        },
+    partsOf(compiler, op).map((part) => {
+      const { label, buffers, params } = productOf(compiler, op, part);
+      return prepareRows(compiler, matVec, part.matrix, (overrides) => ({
+        label,
+        buffers: { ...buffers, input: compiler.slot(inputOf(op)), squares: compiler.slot("squares") },
+        params: { ...params, gather: Number(gather), ...normParams(op.norm) },
         overrides,
-      })),
-    ),
+      }));
+    }),
   );
 }
 

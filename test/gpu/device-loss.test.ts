@@ -5,12 +5,12 @@ import { nextTask } from "../../src/base/event-loop.ts";
 import { openEngine } from "../../src/engine/engine.ts";
 import { gpuHost } from "../../src/engine/gpu-host.ts";
 import { modelAtHand, type OpenModel } from "../../src/engine/model-opener.ts";
-import type { OpenRuntimeHost } from "../../src/engine/runtime-host.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import type { StepBatch } from "../../src/runtime/runtime.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
 import { describeFirstAdapter, type TestAdapter } from "./adapters.ts";
+import { wrappedHost } from "./wrapped-host.ts";
 
 const MODEL = tinyModel({ tokenizer: true, format: "Q4_0", contextLength: 512, seed: 7 });
 const OPEN = modelAtHand({ files: [memorySource(MODEL)] });
@@ -33,30 +33,15 @@ async function open(adapter: TestAdapter, openModel: OpenModel = OPEN) {
   const devices: Device[] = [];
   const watch: { before?: (batch: StepBatch) => void; after?: (batch: StepBatch) => void } = {};
   const openGpu = gpuHost(await adapter.gpu(), { onDevice: (device) => devices.push(device) });
-  const openHost: OpenRuntimeHost = async () => {
-    const host = await openGpu();
-    return {
-      ...host,
-      plan(spec, wish) {
-        const { bytes, create } = host.plan(spec, wish);
-        return {
-          bytes,
-          async create(load) {
-            const runtime = await create(load);
-            return {
-              ...runtime,
-              async step(batch, signal) {
-                watch.before?.(batch);
-                const result = await runtime.step(batch, signal);
-                watch.after?.(batch);
-                return result;
-              },
-            };
-          },
-        };
-      },
-    };
-  };
+  const openHost = wrappedHost(openGpu, (runtime) => ({
+    ...runtime,
+    async step(batch, signal) {
+      watch.before?.(batch);
+      const result = await runtime.step(batch, signal);
+      watch.after?.(batch);
+      return result;
+    },
+  }));
   const engine = await openEngine({ id: "tiny", openModel, openHost, isolateUsers: true });
   return { engine, devices, watch, lose: () => devices.at(-1)!.gpu.destroy() };
 }

@@ -3,12 +3,12 @@ import { expect, test } from "vitest";
 import { openEngine } from "../../src/engine/engine.ts";
 import { gpuHost } from "../../src/engine/gpu-host.ts";
 import { modelAtHand } from "../../src/engine/model-opener.ts";
-import type { RuntimeHost } from "../../src/engine/runtime-host.ts";
 import type { Counters, Device } from "../../src/gpu/device.ts";
 import type { StepBatch } from "../../src/runtime/runtime.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
 import { describeFirstAdapter, type TestAdapter } from "./adapters.ts";
+import { wrappedHost } from "./wrapped-host.ts";
 
 const MODEL = tinyModel({ tokenizer: true, format: "Q4_0", contextLength: 256, seed: 7 });
 const ASK = {
@@ -31,30 +31,15 @@ async function open(adapter: TestAdapter, gpuSampling: boolean) {
   const devices: Device[] = [];
   const steps: StepBatch[] = [];
   const watch: { onStep?: () => void } = {};
-  const gpu = await adapter.gpu();
-  const openHost = async (): Promise<RuntimeHost> => {
-    const host = await gpuHost(gpu, { gpuSampling, onDevice: (device) => devices.push(device) })();
-    return {
-      ...host,
-      plan(spec, wish) {
-        const { bytes, create } = host.plan(spec, wish);
-        return {
-          bytes,
-          async create(load) {
-            const runtime = await create(load);
-            return {
-              ...runtime,
-              step(batch, ...rest) {
-                steps.push(batch);
-                watch.onStep?.();
-                return runtime.step(batch, ...rest);
-              },
-            };
-          },
-        };
-      },
-    };
-  };
+  const openGpu = gpuHost(await adapter.gpu(), { gpuSampling, onDevice: (device) => devices.push(device) });
+  const openHost = wrappedHost(openGpu, (runtime) => ({
+    ...runtime,
+    step(batch, ...rest) {
+      steps.push(batch);
+      watch.onStep?.();
+      return runtime.step(batch, ...rest);
+    },
+  }));
   const engine = await openEngine({ id: "tiny", openHost, openModel: modelAtHand({ files: [memorySource(MODEL)] }) });
   const answer = async (how: object) => (await engine.chat.completions.create({ ...ASK, ...how })).choices;
   return { engine, devices, steps, watch, answer };
