@@ -1,11 +1,10 @@
 // `npm run bench`: load, prefill, decode and requests on every adapter in Node and in Chromium, beside wllama and llama.cpp on
 // the same file, interleaved; medians. Prints Markdown, or JSON with --json. `--quick` is one short round, `--only TEXT,TEXT`
 // picks by name, `--page` serves a page that measures whichever browser opens it, `--depths 1000` says how deep to decode (4,000
-// tokens take long to come to on a CPU adapter).
+// tokens take long to come to on a CPU adapter), `--model FILE` takes another model, in Node alone.
 import { cpus, release, totalmem, type } from "node:os";
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { DEFAULT_MODEL } from "../demo/default-model.ts";
 import { childContender } from "../test/bench/child-contender.ts";
 import { type ChromiumBench, openChromiumBench, startBenchSite } from "../test/bench/chromium.ts";
 import {
@@ -38,12 +37,14 @@ export async function main(args: string[]): Promise<void> {
       rounds: { type: "string" },
       depths: { type: "string" },
       page: { type: "boolean" },
+      model: { type: "string" },
       serve: { type: "string" }, // internal: be the child that measures this adapter
     },
   });
-  if (values.serve !== undefined) return serveNodeIngle(values.serve);
+  const modelPath = values.model === undefined ? DEFAULT_MODEL_PATH : resolve(values.model);
+  if (values.serve !== undefined) return serveNodeIngle(values.serve, modelPath);
 
-  await fetchModel();
+  if (values.model === undefined) await fetchModel();
   if (values.page) return servePage();
   const say = (line: string) => console.error(line);
   const skipped: Skipped[] = [];
@@ -57,13 +58,16 @@ export async function main(args: string[]): Promise<void> {
     }
   };
 
-  const chromium: ChromiumBench | undefined = await attempt("Chromium", openChromiumBench);
+  const chromium: ChromiumBench | undefined =
+    values.model === undefined ? await attempt("Chromium", openChromiumBench) : undefined;
   try {
     const contenders: (Contender | undefined)[] = [];
-    for (const adapter of await adaptersInNode()) contenders.push(ingleInNode(adapter));
+    const gpu = await gpuInNode();
+    for (const adapter of [...(gpu === undefined ? [] : [gpu]), "lavapipe", "swiftshader"])
+      contenders.push(ingleInNode(adapter, modelPath));
     if (chromium) contenders.push(chromium.ingle(), chromium.wllama(1), chromium.wllama(cpus().length));
-    for (const threads of new Set([1, cpus().length]))
-      contenders.push(await attempt("llama.cpp", () => llamaCpp(threads)));
+    for (const processor of new Set([...(gpu === undefined ? [] : ["vulkan"]), "1", String(cpus().length)]))
+      contenders.push(await attempt("llama.cpp", () => llamaCpp(processor, modelPath)));
     const chosen = contenders
       .filter((each) => each !== undefined)
       .filter(({ name }) => (values.only ?? "").split(",").some((part) => name.includes(part)));
@@ -75,10 +79,10 @@ export async function main(args: string[]): Promise<void> {
     const machine = describe(chromium?.version);
     const all = [...skipped, ...result.skipped];
     if (values.json) {
-      console.log(JSON.stringify({ model: DEFAULT_MODEL, machine, rounds, ...result, skipped: all }, null, 2));
+      console.log(JSON.stringify({ model: basename(modelPath), machine, rounds, ...result, skipped: all }, null, 2));
       return;
     }
-    console.log(`${DEFAULT_MODEL.name}; ${describeMachine(machine)}; medians of ${rounds}, interleaved.\n`);
+    console.log(`${basename(modelPath)}; ${describeMachine(machine)}; medians of ${rounds}, interleaved.\n`);
     console.log(speedTable(result.outcomes));
     console.log(`\n${costTable(result.outcomes)}`);
     if (all.length > 0) console.log(`\n${skippedLines(all)}`);
@@ -95,26 +99,25 @@ async function servePage(): Promise<void> {
   await close();
 }
 
-/** A real GPU if there is one, and the CPU drivers at hand. */
-async function adaptersInNode(): Promise<string[]> {
+/** The name of a real GPU, if there is one. */
+async function gpuInNode(): Promise<string | undefined> {
   const best = await openDawn().then(
     ({ name }) => name,
     () => undefined,
   );
-  const gpu = best !== undefined && !/llvmpipe|swiftshader/i.test(best) ? [best] : [];
-  return [...gpu, "lavapipe", "swiftshader"];
+  return best !== undefined && !/llvmpipe|swiftshader/i.test(best) ? best : undefined;
 }
 
-function ingleInNode(adapter: string): Contender {
-  const args = [join(PROJECT_ROOT, "scripts/run.mjs"), "bench", "--serve", adapter];
+function ingleInNode(adapter: string, modelPath: string): Contender {
+  const args = [join(PROJECT_ROOT, "scripts/run.mjs"), "bench", "--serve", adapter, "--model", modelPath];
   return childContender(`Ingle in Node, ${adapter}`, args, PROJECT_ROOT, (round: RoundFigures) => round);
 }
 
-function llamaCpp(threads: number): Contender {
+/** @param processor "vulkan", or a number of threads */
+function llamaCpp(processor: string, modelPath: string): Contender {
   const folder = installRival("llama.cpp");
   const script = join(PROJECT_ROOT, "test/bench/llama-cpp.mjs");
-  const args = [script, folder, DEFAULT_MODEL_PATH, String(threads)];
-  return childContender("llama.cpp natively", args, PROJECT_ROOT, rivalFigures);
+  return childContender("llama.cpp natively", [script, folder, modelPath, processor], PROJECT_ROOT, rivalFigures);
 }
 
 function describe(chromium: string | undefined): Machine {

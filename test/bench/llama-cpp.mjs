@@ -1,8 +1,10 @@
 // llama.cpp natively, through node-llama-cpp: the child's side. Plain JavaScript, run where the rivals are installed.
-// Arguments: the package's folder, the model's path, the number of threads.
+// Arguments: the package's folder, the model's path, the number of threads, or "vulkan" for a GPU.
 import { pathToFileURL } from "node:url";
 
-const [folder, modelPath, threads] = process.argv.slice(2);
+const [folder, modelPath, processor] = process.argv.slice(2);
+const onGpu = processor === "vulkan";
+const threads = onGpu ? {} : { threads: Number(processor) };
 let sequence;
 /** Tokens before those that are decoded "at 0": something has to come first. */
 const SHALLOW = 8;
@@ -10,15 +12,16 @@ const SPARE_TOKENS = 256;
 
 async function open(plan) {
   const { getLlama } = await import(pathToFileURL(`${folder}/dist/index.js`));
-  const llama = await getLlama({ gpu: false, build: "never", progressLogs: false, maxThreads: Number(threads) });
+  const limits = onGpu ? {} : { maxThreads: Number(processor) };
+  const llama = await getLlama({ gpu: onGpu && "vulkan", build: "never", progressLogs: false, ...limits });
   const start = performance.now();
-  const model = await llama.loadModel({ modelPath });
+  const model = await llama.loadModel({ modelPath, ...(onGpu && { gpuLayers: "max" }) });
   const contextSize = Math.max(...plan.prefill, ...plan.depths) + SPARE_TOKENS;
-  const context = await model.createContext({ contextSize, batchSize: 512, threads: Number(threads) });
+  const context = await model.createContext({ contextSize, batchSize: 512, ...threads });
   const loadMs = performance.now() - start;
   sequence = context.getSequence();
   await measure({ prefill: [64], decode: 4, depths: [] });
-  return { adapter: `CPU, ${threads} threads`, features: [], loadMs };
+  return { adapter: onGpu ? "Vulkan" : `CPU, ${processor} threads`, features: [], loadMs };
 }
 
 async function measure(plan) {

@@ -1,12 +1,11 @@
 // Ingle in Node, on one of Dawn's adapters: the child's side.
 import { openDawn } from "../../scripts/dawn.ts";
-import { DEFAULT_MODEL_PATH } from "../../scripts/default-model.ts";
 import { openFileSource } from "../../scripts/file-source.ts";
 import { yieldToAdapter } from "../../scripts/yield-to-adapter.ts";
 import { serveContender } from "./child-contender.ts";
 import { type Bench, openBench } from "./measure.ts";
 
-export function serveNodeIngle(adapter: string): Promise<void> {
+export function serveNodeIngle(adapter: string, modelPath: string): Promise<void> {
   let bench: Bench | undefined;
   const heapBytes = () => {
     const { heapUsed, external } = process.memoryUsage();
@@ -15,7 +14,7 @@ export function serveNodeIngle(adapter: string): Promise<void> {
   return serveContender({
     async open(plan) {
       const { gpu, name } = await openDawn({ adapter });
-      bench = await openBench(gpu, await openFileSource(DEFAULT_MODEL_PATH), plan, heapBytes);
+      bench = await openBench(gpu, await openFileSource(modelPath), plan, heapBytes);
       yieldToAdapter(name);
       return bench.load;
     },

@@ -9,7 +9,7 @@ const WORKGROUP = 64;
 /** Far more than the caches of most GPUs hold. */
 const COPY_BYTES = 128 << 20;
 const COPY_BYTES_ON_CPU = 32 << 20;
-const FMA_THREADS = 1 << 16;
+const FMA_THREADS = 1 << 19;
 const FMA_THREADS_ON_CPU = 1 << 12;
 const FMA_ROUNDS = 256;
 /** Of a thread in each round: 8 chains of 4 components, so that none waits for its own last result, one fma each. */
@@ -107,8 +107,14 @@ export async function measurePeaks(device: Device): Promise<Peaks> {
 }
 
 const ROUNDS = 7;
+/** Of a round on a GPU at least, so that submitting and waiting count for little. */
+const ROUND_SECONDS = 0.01;
+const MOST_REPEATS = 2000;
 
-/** Best seconds of one run over several rounds of `repeats` runs, and how long the first took with what it compiles. */
+/**
+ * Best seconds of one run over several rounds of `repeats` runs, on a GPU of more where they are short; and how long the first
+ * took with what it compiles.
+ */
 export async function bestSeconds(
   device: Device,
   operation: Operation<{ rows: number }>,
@@ -116,17 +122,21 @@ export async function bestSeconds(
   repeats: number,
 ): Promise<{ best: number; first: number }> {
   let best = Number.POSITIVE_INFINITY;
-  let first = 0;
-  for (let round = 0; round <= ROUNDS; round++) {
+  const run = async (times: number) => {
     const start = performance.now();
     const recorder = record(device);
-    for (let i = 0; i < (round === 0 ? 1 : repeats); i++) recorder.run(operation, { rows });
+    for (let i = 0; i < times; i++) recorder.run(operation, { rows });
     recorder.submit();
     await device.gpu.queue.onSubmittedWorkDone();
-    const seconds = (performance.now() - start) / 1000;
-    if (round === 0) first = seconds;
-    else best = Math.min(best, seconds / repeats);
+    return (performance.now() - start) / 1000;
+  };
+  const first = await run(1);
+  let times = repeats;
+  if (!device.adapter.isFallback) {
+    const each = (await run(repeats)) / repeats;
+    times = Math.min(MOST_REPEATS, Math.max(repeats, Math.ceil(ROUND_SECONDS / each)));
   }
+  for (let round = 0; round < ROUNDS; round++) best = Math.min(best, (await run(times)) / times);
   operation.free();
   return { best, first };
 }

@@ -21,7 +21,9 @@ import { randomFloats, randomRows } from "../quant/random-weights.ts";
 import { bestSeconds, measurePeaks } from "./peaks.ts";
 
 const SHAPE = "1536x768"; // of a small model; 576 is no whole number of 256-weight blocks
+/** Of x, in mat-mul. */
 const PREFILL_ROWS = 64;
+const PREFILL_ROWS_ON_GPU = 256;
 const REPEATS = { few: 20, many: 4 };
 
 interface Run {
@@ -40,11 +42,12 @@ export async function main(args: string[]): Promise<void> {
   yieldToAdapter(dawn.name);
   const { copyPerSecond, flopsPerSecond } = await measurePeaks(device);
   console.log(`${dawn.name}: copies ${giga(copyPerSecond)} GB/s, multiplies and adds ${giga(flopsPerSecond)} GFLOPS`);
-  console.log(`${rowCount} x ${columns}, ${PREFILL_ROWS} rows in mat-mul`);
+  const prefillRows = device.adapter.isFallback ? PREFILL_ROWS : PREFILL_ROWS_ON_GPU;
+  console.log(`${rowCount} x ${columns}, ${prefillRows} rows in mat-mul`);
 
   for (const format of SUPPORTED_FORMATS) {
     if (names.length > 0 && !names.includes(format.name)) continue;
-    const { runs, bytes, free } = await runsOf(device, format, rowCount, columns);
+    const { runs, bytes, free } = await runsOf(device, format, rowCount, columns, prefillRows);
     for (const { name, rows, prepare: make } of runs) {
       const operation = await make();
       const { best, first } = await bestSeconds(device, operation, rows, rows <= 4 ? REPEATS.few : REPEATS.many);
@@ -61,14 +64,14 @@ export async function main(args: string[]): Promise<void> {
 }
 
 /** Every kernel in every variant, over one random matrix. */
-async function runsOf(device: Device, format: QuantFormat, rowCount: number, columns: number) {
+async function runsOf(device: Device, format: QuantFormat, rowCount: number, columns: number, prefillRows: number) {
   const planes = repackRows(format, randomRows(format, rowCount, columns, 2), rowCount, columns);
   const data = [
     planes.quants,
     planes.extras,
-    randomFloats(PREFILL_ROWS * columns, 1),
-    new Float32Array(PREFILL_ROWS * rowCount),
-    Uint32Array.of(PREFILL_ROWS, 0, 0, 0),
+    randomFloats(prefillRows * columns, 1),
+    new Float32Array(prefillRows * rowCount),
+    Uint32Array.of(prefillRows, 0, 0, 0),
   ];
   const owned: OwnedBuffer[] = [];
   for (const values of data) owned.push(await upload(device, values));
@@ -80,7 +83,7 @@ async function runsOf(device: Device, format: QuantFormat, rowCount: number, col
     OwnedBuffer,
   ];
   // What its values are changes no time.
-  const texture = await device.buffers.createTexture({ label: "rows", byteLength: PREFILL_ROWS * columns * 4 });
+  const texture = await device.buffers.createTexture({ label: "rows", byteLength: prefillRows * columns * 4 });
   const buffers = { input, quants, extras, bias: input, wanted: input, step, output };
   const params = { columns, rowCount, rowOffset: 0, biasOffset: 0, outStride: rowCount, hasBias: 0, gather: 0 };
   const noNorm = { hasNorm: 0, epsilon: 0 };
@@ -119,7 +122,7 @@ async function runsOf(device: Device, format: QuantFormat, rowCount: number, col
     ...matMulVariants(device.adapter).map(
       (variant): Run => ({
         name: `mat-mul, ${variant.name}`,
-        rows: PREFILL_ROWS,
+        rows: prefillRows,
         prepare() {
           const { prelude } = format;
           const bound = { label, prelude, buffers, params: { ...params, accumulate: 0 }, overrides: {} };

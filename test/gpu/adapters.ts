@@ -1,4 +1,7 @@
-// The adapters that GPU tests run on: each CPU driver of Vulkan found here. An absent one is a skipped suite with its reason.
+// The adapters that GPU tests run on: each CPU driver of Vulkan found here, an absent one being a skipped suite with its reason;
+// or the one that INGLE_TEST_ADAPTER names, as openDawn takes it: a part of a GPU's name, say.
+
+import process from "node:process";
 import { afterAll, describe } from "vitest";
 import { listCpuDrivers, openDawn } from "../../scripts/dawn.ts";
 import type { Device, DeviceOptions } from "../../src/gpu/device.ts";
@@ -13,9 +16,12 @@ export interface TestAdapter {
   readonly open: (options?: DeviceOptions) => Promise<Device>;
 }
 
+const CHOSEN = process.env["INGLE_TEST_ADAPTER"];
+
 /** Runs `suite` once for each adapter; use inside it `await adapter.device()`. */
 export function describeAdapters(title: string, suite: (adapter: TestAdapter) => void): void {
-  for (const driver of listCpuDrivers()) {
+  if (CHOSEN !== undefined) describe(`${title} on ${CHOSEN}`, () => suite(testAdapter(CHOSEN)));
+  for (const driver of CHOSEN === undefined ? listCpuDrivers() : []) {
     if (driver.manifest === undefined) {
       describe.skip(`${title} on ${driver.name} (absent: ${driver.install})`, () => suite(testAdapter(driver.name)));
       continue;
@@ -29,8 +35,8 @@ export function describeAdapters(title: string, suite: (adapter: TestAdapter) =>
  * tests run it there.
  */
 export function describeFirstAdapter(title: string, suite: (adapter: TestAdapter) => void): void {
-  const first = listCpuDrivers().find(({ manifest }) => manifest !== undefined);
-  if (first) describe(`${title} on ${first.name}`, () => suite(testAdapter(first.name)));
+  const first = CHOSEN ?? listCpuDrivers().find(({ manifest }) => manifest !== undefined)?.name;
+  if (first !== undefined) describe(`${title} on ${first}`, () => suite(testAdapter(first)));
   else describe.skip(`${title} (no adapter)`, () => suite(testAdapter("none")));
 }
 
