@@ -6,7 +6,7 @@ import { cpus, release, totalmem, type } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { childContender } from "../test/bench/child-contender.ts";
-import { type ChromiumBench, openChromiumBench, startBenchSite } from "../test/bench/chromium.ts";
+import type { ChromiumBench } from "../test/bench/chromium.ts";
 import {
   type Contender,
   compare,
@@ -59,7 +59,9 @@ export async function main(args: string[]): Promise<void> {
   };
 
   const chromium: ChromiumBench | undefined =
-    values.model === undefined ? await attempt("Chromium", openChromiumBench) : undefined;
+    values.model === undefined
+      ? await attempt("Chromium", async () => (await chromiumBench()).openChromiumBench())
+      : undefined;
   try {
     const contenders: (Contender | undefined)[] = [];
     const gpu = await gpuInNode();
@@ -92,11 +94,16 @@ export async function main(args: string[]): Promise<void> {
 }
 
 async function servePage(): Promise<void> {
-  const { url, close } = await startBenchSite();
+  const { url, close } = await (await chromiumBench()).startBenchSite();
   console.log(`The bench is at ${url}  (Ctrl-C stops it)`);
   const signal = interruptSignal();
   await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   await close();
+}
+
+/** Loaded where it is used, since it brings a browser's driver. */
+function chromiumBench() {
+  return import("../test/bench/chromium.ts");
 }
 
 /** The name of a real GPU, if there is one. */
