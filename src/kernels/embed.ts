@@ -7,6 +7,7 @@ import source from "./embed.wgsl?raw";
  * tokens may be anything where no row has a place. quants, extras: the planes of matrix rows `rowOffset` up to `rowOffset + rowCount`; tokens
  * outside are left to the other parts. output: [rows, columns], columns a multiple of 4; embeddings times `scale`. forNorm: 1
  * leaves what matVecResidual does in `normed` and `squares`, by the norm's weight `gain`; with 0 these three may be anything.
+ * BY_EIGHT: sums of 8 columns, not of 32 (columnsInSum).
  * prelude: the format's. Size: rows.
  */
 export const embed = defineKernel({
@@ -23,7 +24,7 @@ export const embed = defineKernel({
     squares: "read_write",
   },
   params: { columns: "u32", rowCount: "u32", rowOffset: "u32", scale: "f32", forNorm: "u32" },
-  overrides: {},
+  overrides: { BY_EIGHT: "bool" },
   grid: ({ rows }: { rows: number }, { params }) => [Math.ceil(params.columns / 1024), rows],
 });
 

@@ -21,6 +21,9 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> squares: array<f32>;
 @group(0) @binding(8) var<uniform> params: Params;
 
+// Sums of squares for each 8 columns, not for each 32.
+override BY_EIGHT: bool;
+
 @compute @workgroup_size(32)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let index = workgroup.x * 32u + thread;
@@ -38,7 +41,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   let unit = local / 32u * unitsPerRow + index / GROUPS_PER_UNIT;
   let group = loadGroup(unit, local % 32u, index % GROUPS_PER_UNIT);
   let quads = params.columns / 4u;
-  var sum = 0.0;
+  // Of each eight columns.
+  var sums = vec4<f32>();
   for (var i = 0u; i < min(quads - index * 8u, 8u); i++) {
     let weights = group.raw[i] * (group.scale * RAW_SCALE) + group.offset;
     let values = weights * params.scale;
@@ -46,10 +50,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     output[row * quads + column] = values;
     if (params.forNorm != 0u) {
       normed[row * quads + column] = values * gain[column];
-      sum += dot(values, values);
+      sums[i / 2u] += dot(values, values);
     }
   }
   if (params.forNorm != 0u) {
-    squares[row * ((params.columns + 127u) / 128u * 4u) + index] = sum;
+    if (BY_EIGHT) {
+      for (var i = 0u; i < 4u; i++) {
+        squares[(row * groups + index) * 4u + i] = sums[i];
+      }
+    } else {
+      squares[row * ((params.columns + 127u) / 128u * 4u) + index] = (sums.x + sums.y) + (sums.z + sums.w);
+    }
   }
 }

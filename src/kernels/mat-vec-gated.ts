@@ -1,6 +1,5 @@
 // The feed-forward's first half in one dispatch, for few rows of x: act(gate x) * (up x).
 import { defineKernel } from "../gpu/kernel.ts";
-import { ROW_TILE } from "../quant/format.ts";
 import activation from "./activation.wgsl?raw";
 import { type ActivationName, activate } from "./gated-activation.ts";
 import { linearReference } from "./mat-vec.ts";
@@ -11,7 +10,7 @@ import normScale from "./norm-scale.wgsl?raw";
 /**
  * input: [rows, columns], columns a multiple of 4. quants, extras: the planes of gate above up, each of `width` rows, a
  * multiple of 32, in one part. output: [rows, width]. squares, hasNorm, epsilon, ROWS: as in matVec. step: (rows). ACTIVATION:
- * index in ACTIVATIONS. LANES, SLICES and prelude: see MatVecVariant. Size: rows.
+ * index in ACTIVATIONS. LANES, PER_LANE, SLICES and prelude: see MatVecVariant. Size: rows.
  */
 export const matVecGated = defineKernel({
   name: "mat-vec-gated",
@@ -25,9 +24,9 @@ export const matVecGated = defineKernel({
     output: "read_write",
   },
   params: { columns: "u32", width: "u32", hasNorm: "u32", epsilon: "f32" },
-  overrides: { LANES: "u32", SLICES: "u32", ROWS: "u32", ACTIVATION: "u32" },
+  overrides: { LANES: "u32", PER_LANE: "u32", SLICES: "u32", ROWS: "u32", ACTIVATION: "u32" },
   grid: ({ rows }: { rows: number }, { params, overrides }) => [
-    Math.ceil(params.width / ROW_TILE),
+    Math.ceil(params.width / (overrides.LANES * overrides.PER_LANE)),
     Math.ceil(rows / overrides.ROWS),
   ],
 });

@@ -1,5 +1,6 @@
 // residual += W x (+ bias) for few rows of x, each computed alone. For the norm that follows it leaves the new residual times the
-// norm's weight, and for each tile of 32 columns the sum of its squares: who reads them scales by the norm (norm-scale.wgsl).
+// norm's weight, and for each 8 columns the sum of their squares, or with one slice for each tile of 32: who reads them scales by
+// the norm (norm-scale.wgsl).
 // How a tile of W is shared: mat-vec-threads.wgsl. Appended: that, the prelude of W's format (see quant/group.wgsl) and the
 // arithmetic of the variant.
 
@@ -26,10 +27,10 @@ struct Step {
 @group(0) @binding(8) var<storage, read_write> squares: array<f32>;
 @group(0) @binding(9) var<uniform> params: Params;
 
-// A component for each row of x.
-var<workgroup> partials: array<vec4<f32>, SLICES * 32u>;
-// [row of x, part of the tile]
-var<workgroup> tileSquares: array<f32, 4u * 32u>;
+// Of each row of x, the squares of the part's columns.
+var<workgroup> columnSquares: array<f32, 4u * 32u>;
+
+const SIDES = 1u;
 
 @compute @workgroup_size(LANES * SLICES)
 fn main(
@@ -37,10 +38,10 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let tile = workgroup.x + workgroup.z * workgroups.x;
+  let start = (workgroup.x + workgroup.z * workgroups.x) * PART;
   let count = step.rowCount;
   let row = workgroup.y * ROWS;
-  if (tile * 32u >= params.rowCount || row >= count) {
+  if (start >= params.rowCount || row >= count) {
     return;
   }
   let lane = thread % LANES;
@@ -48,70 +49,70 @@ fn main(
   let quads = params.columns / 4u;
   let first = rowsFrom(row, count) * quads;
   let groups = (params.columns + 31u) / 32u;
-  let unit = tile * ((groups + GROUPS_PER_UNIT - 1u) / GROUPS_PER_UNIT);
+  let unit = start / 32u * ((groups + GROUPS_PER_UNIT - 1u) / GROUPS_PER_UNIT);
 
   // A column for each of the lane's rows of W, a component for each row of x.
   var sums: mat4x4<f32>;
-  for (var start = 0u; start < groups; start += STAGED) {
-    stageX(first, quads, start, thread);
-    for (var i = start + slice; i < min(start + STAGED, groups); i += SLICES) {
+  for (var staged = 0u; staged < groups; staged += STAGED) {
+    stageX(first, quads, staged, thread);
+    for (var i = staged + slice; i < min(staged + STAGED, groups); i += SLICES) {
       let x = loadRows(first, quads, i, lane);
       let here = unit + i / GROUPS_PER_UNIT;
       let group = i % GROUPS_PER_UNIT;
-      sums = addTile(sums, here, lane, group, x);
+      sums = addTile(sums, here, start % 32u + lane, group, x);
     }
   }
 
-  let parts = min(LANES * SLICES, 32u);
-  var ownSquares = vec4<f32>();
   if (SLICES == 1u) {
-    let a = add(row, count, tile * 32u + lane, sums[0]);
-    ownSquares = a * a;
-    if (LANES <= 16u) {
-      let b = add(row, count, tile * 32u + lane + LANES, sums[1]);
-      ownSquares = fma(b, b, ownSquares);
+    // One sum for the tile.
+    let a = add(row, count, start + lane, sums[0]);
+    var own = a * a;
+    if (PER_LANE > 1u) {
+      let b = add(row, count, start + lane + LANES, sums[1]);
+      own = fma(b, b, own);
     }
-    if (LANES <= 8u) {
-      let c = add(row, count, tile * 32u + lane + 16u, sums[2]);
-      let d = add(row, count, tile * 32u + lane + 24u, sums[3]);
-      ownSquares = fma(d, d, fma(c, c, ownSquares));
+    if (PER_LANE > 2u) {
+      let c = add(row, count, start + lane + 2u * LANES, sums[2]);
+      let d = add(row, count, start + lane + 3u * LANES, sums[3]);
+      own = fma(d, d, fma(c, c, own));
     }
+    keepColumn(lane, own);
+    workgroupBarrier();
+    writeSquares(row, count, thread, LANES, 1u, (params.width + 127u) / 128u * 4u, (params.rowOffset + start) / 32u);
   } else {
-    partials[slice * 32u + lane] = sums[0];
-    if (LANES <= 16u) {
-      partials[slice * 32u + lane + LANES] = sums[1];
-    }
-    if (LANES <= 8u) {
-      partials[slice * 32u + lane + 16u] = sums[2];
-      partials[slice * 32u + lane + 24u] = sums[3];
+    // One for each eight columns, since a tile may belong to several workgroups.
+    keepPartials(0u, slice, lane, sums);
+    workgroupBarrier();
+    for (var n = thread; n < PART; n += LANES * SLICES) {
+      let sum = add(row, count, start + n, totalOf(0u, n));
+      keepColumn(n, sum * sum);
     }
     workgroupBarrier();
-    for (var n = thread; n < 32u; n += LANES * SLICES) {
-      var product = vec4<f32>();
-      for (var i = 0u; i < SLICES; i++) {
-        product += partials[i * 32u + n];
-      }
-      let sum = add(row, count, tile * 32u + n, product);
-      ownSquares = fma(sum, sum, ownSquares);
-    }
+    writeSquares(row, count, thread, 8u, PART / 8u, (params.width + 31u) / 32u * 4u, (params.rowOffset + start) / 8u);
   }
-  if (thread < parts) {
-    tileSquares[thread] = ownSquares.x;
-    if (ROWS == 4u) {
-      tileSquares[32u + thread] = ownSquares.y;
-      tileSquares[64u + thread] = ownSquares.z;
-      tileSquares[96u + thread] = ownSquares.w;
-    }
+}
+
+fn keepColumn(n: u32, own: vec4<f32>) {
+  columnSquares[n] = own.x;
+  if (ROWS == 4u) {
+    columnSquares[32u + n] = own.y;
+    columnSquares[64u + n] = own.z;
+    columnSquares[96u + n] = own.w;
   }
-  workgroupBarrier();
-  if (thread < ROWS && row + thread < count) {
-    var sum = 0.0;
-    for (var i = 0u; i < parts; i++) {
-      sum += tileSquares[thread * 32u + i];
-    }
-    let stride = (params.width + 127u) / 128u * 4u;
-    squares[(row + thread) * stride + params.rowOffset / 32u + tile] = sum;
+}
+
+// Of each row of x `parts` sums of `length` squares each, one a thread, from element `at` of its row of `squares` on.
+fn writeSquares(row: u32, count: u32, thread: u32, length: u32, parts: u32, stride: u32, at: u32) {
+  let own = thread / parts;
+  if (own >= ROWS || row + own >= count) {
+    return;
   }
+  let part = thread % parts;
+  var sum = 0.0;
+  for (var i = 0u; i < length; i++) {
+    sum += columnSquares[own * 32u + part * length + i];
+  }
+  squares[(row + own) * stride + at + part] = sum;
 }
 
 // Adds to column n of the rows of x; gives what is there then.

@@ -1,7 +1,7 @@
 // How the mat-vec kernels are built: all variants compute the same sums, on other threads, in another order, by other loads, and
 // some of them with numbers of fewer bits.
 import { invariant } from "../base/invariant.ts";
-import type { QuantFormat } from "../quant/format.ts";
+import { type QuantFormat, ROW_TILE } from "../quant/format.ts";
 import type { CompactArithmetic } from "../quant/preludes.ts";
 import type { MatVecRows } from "./mat-vec.ts";
 import broadcast4 from "./mat-vec-broadcast-4.wgsl?raw";
@@ -16,13 +16,16 @@ import type { KernelFacts } from "./precision.ts";
 export interface MatVecVariant {
   /** Kept with what was measured, and a part of the fingerprint. */
   readonly name: string;
-  /** Threads that share a tile of 32 rows: many threads with short work, or few that use each load of x for more rows. */
-  readonly lanes: 8 | 16 | 32;
+  /** Threads side by side, each with rows of the matrix of its own. */
+  readonly lanes: 4 | 8 | 16 | 32;
+  /** Rows of each lane: each load of x serves that many. All lanes together have a tile of 32 rows, a half or a quarter. */
+  readonly perLane: 1 | 2 | 4;
   /**
-   * In how many slices the columns are cut, each for threads of their own. Part of the order in which products are added: a GPU
-   * needs threads where matrices are small, a CPU adapter pays for each barrier.
+   * In how many slices the columns are cut, each for threads of their own. Part of the order in which products are added. CPU
+   * adapters have one, since each barrier costs there, GPUs several, since they want threads where matrices are small: what the
+   * kernels of an adapter leave for each other depends on that (mat-vec-residual.wgsl).
    */
-  readonly slices: 1 | 2 | 4 | 8 | 16;
+  readonly slices: 1 | 2 | 4 | 8 | 16 | 32;
   /** WGSL behind the format's prelude: the function that loads x. */
   readonly prelude: string;
   /** WGSL directives that it needs. */
@@ -34,58 +37,72 @@ export interface MatVecVariant {
 /** Of an adapter, for one format: tuning has to compile and time them all. */
 const MOST_VARIANTS = 12;
 
+/** For a CPU whose subgroups are not known here. */
+export const ONE_SLICE: MatVecVariant = portable(8, 4, 1);
+
 /**
- * Run everywhere: at most 256 threads, and 16 KiB of workgroup memory. Named by their lanes and slices. The last ones, with the
- * fewest threads or the most, give way to variants that an adapter has beside them.
+ * For GPUs: at most 256 threads, and 16 KiB of workgroup memory. The last ones give way to variants that an adapter has beside
+ * them.
  */
 export const PORTABLE: readonly MatVecVariant[] = [
-  portable(8, 1),
-  portable(8, 4),
-  portable(8, 8),
-  portable(8, 16),
-  portable(16, 4),
-  portable(32, 2),
-  portable(32, 4),
-  portable(16, 8),
-  portable(32, 1),
-  portable(8, 2),
-  portable(32, 8),
+  portable(8, 2, 16),
+  portable(4, 2, 32),
+  portable(8, 1, 32),
+  portable(8, 4, 8),
+  portable(8, 1, 16),
+  portable(16, 2, 8),
+  portable(8, 2, 8),
+  portable(32, 1, 4),
+  portable(8, 4, 4),
+  portable(32, 1, 8),
+  portable(16, 1, 16),
+  portable(32, 1, 2),
 ];
 
 // Loops have one course for all 8 threads when there is one slice, but only the values of overrides say so.
 const SUBGROUPS = "enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n";
 /** By the size of an adapter's subgroups: x is loaded once and handed round, which pays where loads cost more than that. */
 const BROADCAST: ReadonlyMap<number, MatVecVariant> = new Map([
-  [4, { name: "broadcast 4", lanes: 8, slices: 1, prelude: broadcast4, directives: SUBGROUPS }],
-  [8, { name: "broadcast 8", lanes: 8, slices: 1, prelude: broadcast8, directives: SUBGROUPS }],
+  [4, { ...ONE_SLICE, name: "broadcast 4", prelude: broadcast4, directives: SUBGROUPS }],
+  [8, { ...ONE_SLICE, name: "broadcast 8", prelude: broadcast8, directives: SUBGROUPS }],
 ]);
 
 /** With numbers of fewer bits. They keep a part of x in workgroup memory. */
 const COMPACT: Readonly<Record<CompactArithmetic, string>> = { f16: staged + f16, int8: staged + int8 };
 /** Products and sums of a group in halves, where an adapter computes with them. */
-export const F16: readonly MatVecVariant[] = [fewerBits("f16", 8, 8), fewerBits("f16", 32, 4)];
+export const F16: readonly MatVecVariant[] = [fewerBits("f16", 8, 2, 8), fewerBits("f16", 8, 4, 8)];
 /** With x rounded to bytes, where an adapter can multiply four at once. */
-export const INT8: readonly MatVecVariant[] = [fewerBits("int8", 8, 8), fewerBits("int8", 32, 4)];
+export const INT8: readonly MatVecVariant[] = [fewerBits("int8", 8, 2, 16), fewerBits("int8", 8, 4, 8)];
+/** The same for adapters that are a CPU. */
+export const COMPACT_ON_CPU: Readonly<Record<CompactArithmetic, MatVecVariant>> = {
+  f16: fewerBits("f16", 8, 4, 1),
+  int8: fewerBits("int8", 8, 4, 1),
+};
 
 /** Those that an adapter can run for matrices of a format. */
 export function matVecVariants(facts: KernelFacts, format: QuantFormat): readonly MatVecVariant[] {
-  const broadcast = BROADCAST.get(facts.subgroupSize);
   const compact = facts.precision === "fast" && format.compactPreludes !== undefined;
-  const others = [
-    ...(broadcast ? [broadcast] : []),
-    ...(compact && facts.shaderF16 ? F16 : []),
-    ...(compact && facts.packedDot ? INT8 : []),
-  ];
+  const [halves, bytes] = [compact && facts.shaderF16, compact && facts.packedDot];
+  if (facts.isFallback) {
+    const broadcast = BROADCAST.get(facts.subgroupSize);
+    return [
+      ONE_SLICE,
+      ...(broadcast ? [broadcast] : []),
+      ...(halves ? [COMPACT_ON_CPU.f16] : []),
+      ...(bytes ? [COMPACT_ON_CPU.int8] : []),
+    ];
+  }
+  const others = [...(halves ? F16 : []), ...(bytes ? INT8 : [])];
   return [...PORTABLE.slice(0, MOST_VARIANTS - others.length), ...others];
 }
 
 /** What `prepare` is told of a variant, for any of the mat-vec kernels. */
 export function matVecBuild(format: QuantFormat, variant: MatVecVariant, rows: MatVecRows) {
-  const { lanes, slices, directives } = variant;
+  const { lanes, perLane, slices, directives } = variant;
   return {
     prelude: groupsPrelude(format, variant) + variant.prelude,
     directives,
-    overrides: { LANES: lanes, SLICES: slices, ROWS: rows },
+    overrides: { LANES: lanes, PER_LANE: perLane, SLICES: slices, ROWS: rows },
   };
 }
 
@@ -96,15 +113,19 @@ function groupsPrelude({ name, prelude, compactPreludes }: QuantFormat, { arithm
   return compactPreludes[arithmetic] + COMPACT[arithmetic];
 }
 
-function portable(lanes: MatVecVariant["lanes"], slices: MatVecVariant["slices"]): MatVecVariant {
-  return { name: `${lanes} x ${slices}`, lanes, slices, prelude: loads, directives: "" };
-}
-
-function fewerBits(
-  arithmetic: CompactArithmetic,
+/** Named by their lanes and slices, and their rows of the matrix where those are no whole tile. */
+function portable(
   lanes: MatVecVariant["lanes"],
+  perLane: MatVecVariant["perLane"],
   slices: MatVecVariant["slices"],
 ): MatVecVariant {
+  const rows = lanes * perLane;
+  const name = `${lanes} x ${slices}${rows < ROW_TILE ? ` for ${rows}` : ""}`;
+  return { name, lanes, perLane, slices, prelude: loads, directives: "" };
+}
+
+function fewerBits(arithmetic: CompactArithmetic, ...shape: Parameters<typeof portable>): MatVecVariant {
+  const variant = portable(...shape);
   const directives = arithmetic === "f16" ? "enable f16;\n" : "";
-  return { ...portable(lanes, slices), name: `${lanes} x ${slices} ${arithmetic}`, directives, arithmetic };
+  return { ...variant, name: `${variant.name} ${arithmetic}`, directives, arithmetic };
 }

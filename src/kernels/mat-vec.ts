@@ -1,6 +1,5 @@
 // Products of a matrix with few rows of x, each computed alone: decode and verify rows.
 import { defineKernel } from "../gpu/kernel.ts";
-import { ROW_TILE } from "../quant/format.ts";
 import source from "./mat-vec.wgsl?raw";
 import threads from "./mat-vec-threads.wgsl?raw";
 import normScale from "./norm-scale.wgsl?raw";
@@ -27,7 +26,7 @@ export type MatVecRows = 1 | 4;
  * has none. output: rows of `outStride` elements; the part's first row goes to element `rowOffset`. Its bias starts at
  * element `biasOffset` of `bias` (anything where hasBias is 0). gather: 1 takes input row wanted[i] for output row i (wanted:
  * anything where it is 0). hasNorm: 1 scales by the RMS norm of a residual stream, of which `input` and `squares` are what
- * matVecResidual left (squares: anything where it is 0). step: (rows, wanted rows). ROWS: MatVecRows. LANES, SLICES and prelude:
+ * matVecResidual left (squares: anything where it is 0). step: (rows, wanted rows). ROWS: MatVecRows. LANES, PER_LANE, SLICES and prelude:
  * see MatVecVariant. Size: rows of output.
  */
 export const matVec = defineKernel({
@@ -54,9 +53,9 @@ export const matVec = defineKernel({
     hasNorm: "u32",
     epsilon: "f32",
   },
-  overrides: { LANES: "u32", SLICES: "u32", ROWS: "u32" },
+  overrides: { LANES: "u32", PER_LANE: "u32", SLICES: "u32", ROWS: "u32" },
   grid: ({ rows }: { rows: number }, { params, overrides }) => [
-    Math.ceil(params.rowCount / ROW_TILE),
+    Math.ceil(params.rowCount / (overrides.LANES * overrides.PER_LANE)),
     Math.ceil(rows / overrides.ROWS),
   ],
 });

@@ -29,8 +29,7 @@ struct Step {
 @group(0) @binding(7) var<storage, read_write> output: array<f32>;
 @group(0) @binding(8) var<uniform> params: Params;
 
-// A component for each row of x.
-var<workgroup> partials: array<vec4<f32>, SLICES * 32u>;
+const SIDES = 1u;
 
 @compute @workgroup_size(LANES * SLICES)
 fn main(
@@ -38,10 +37,10 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let tile = workgroup.x + workgroup.z * workgroups.x;
+  let start = (workgroup.x + workgroup.z * workgroups.x) * PART;
   let count = select(step.rowCount, step.wantCount, params.gather != 0u);
   let row = workgroup.y * ROWS;
-  if (tile * 32u >= params.rowCount || row >= count) {
+  if (start >= params.rowCount || row >= count) {
     return;
   }
   let lane = thread % LANES;
@@ -53,56 +52,47 @@ fn main(
   }
   let first = rows * quads;
   let groups = (params.columns + 31u) / 32u;
-  let unit = tile * ((groups + GROUPS_PER_UNIT - 1u) / GROUPS_PER_UNIT);
+  let unit = start / 32u * ((groups + GROUPS_PER_UNIT - 1u) / GROUPS_PER_UNIT);
+  if (SLICES > 1u && params.hasNorm != 0u) {
+    keepSquares(rows, params.columns, slice, lane);
+  }
 
   // A column for each of the lane's rows of W, a component for each row of x.
   var sums: mat4x4<f32>;
-  for (var start = 0u; start < groups; start += STAGED) {
-    stageX(first, quads, start, thread);
-    for (var i = start + slice; i < min(start + STAGED, groups); i += SLICES) {
+  for (var staged = 0u; staged < groups; staged += STAGED) {
+    stageX(first, quads, staged, thread);
+    for (var i = staged + slice; i < min(staged + STAGED, groups); i += SLICES) {
       let x = loadRows(first, quads, i, lane);
       let here = unit + i / GROUPS_PER_UNIT;
       let group = i % GROUPS_PER_UNIT;
-      sums = addTileRolled(sums, here, lane, group, x);
+      sums = addTileRolled(sums, here, start % 32u + lane, group, x);
     }
   }
 
-  var scales = vec4<f32>(1.0);
-  if (params.hasNorm != 0u) {
-    scales.x = normScale(rows.x, params.columns, params.epsilon);
-    if (ROWS == 4u) {
-      scales.y = normScale(rows.y, params.columns, params.epsilon);
-      scales.z = normScale(rows.z, params.columns, params.epsilon);
-      scales.w = normScale(rows.w, params.columns, params.epsilon);
-    }
-  }
   if (SLICES == 1u) {
-    write(row, count, tile * 32u + lane, sums[0], scales);
-    if (LANES <= 16u) {
-      write(row, count, tile * 32u + lane + LANES, sums[1], scales);
+    let scales = scalesOf(rows);
+    write(row, count, start + lane, sums[0], scales);
+    if (PER_LANE > 1u) {
+      write(row, count, start + lane + LANES, sums[1], scales);
     }
-    if (LANES <= 8u) {
-      write(row, count, tile * 32u + lane + 16u, sums[2], scales);
-      write(row, count, tile * 32u + lane + 24u, sums[3], scales);
+    if (PER_LANE > 2u) {
+      write(row, count, start + lane + 2u * LANES, sums[2], scales);
+      write(row, count, start + lane + 3u * LANES, sums[3], scales);
     }
   } else {
-    partials[slice * 32u + lane] = sums[0];
-    if (LANES <= 16u) {
-      partials[slice * 32u + lane + LANES] = sums[1];
-    }
-    if (LANES <= 8u) {
-      partials[slice * 32u + lane + 16u] = sums[2];
-      partials[slice * 32u + lane + 24u] = sums[3];
-    }
+    keepPartials(0u, slice, lane, sums);
     workgroupBarrier();
-    for (var n = thread; n < 32u; n += LANES * SLICES) {
-      var sum = vec4<f32>();
-      for (var i = 0u; i < SLICES; i++) {
-        sum += partials[i * 32u + n];
-      }
-      write(row, count, tile * 32u + n, sum, scales);
+    for (var n = thread; n < PART; n += LANES * SLICES) {
+      write(row, count, start + n, totalOf(0u, n), scalesOf(rows));
     }
   }
+}
+
+fn scalesOf(rows: vec4<u32>) -> vec4<f32> {
+  if (params.hasNorm == 0u) {
+    return vec4<f32>(1.0);
+  }
+  return normScales(rows, params.columns, params.epsilon);
 }
 
 fn write(row: u32, count: u32, n: u32, sums: vec4<f32>, scales: vec4<f32>) {

@@ -1,5 +1,5 @@
 // ModelSpec -> ops: one flat list in reading order, consumed by every runtime. It never names an architecture.
-import { squaresWidth } from "../kernels/mat-vec-residual.ts";
+import { columnsInSum, squaresWidth } from "../kernels/mat-vec-residual.ts";
 import type { Activation, AttentionWindow, LinearSpec, MatrixRef, ModelSpec, RopeSpec, VectorRef } from "./spec.ts";
 
 /** `prefill` is written for many rows, `decode` for few: the same mathematics, other fusions. */
@@ -123,7 +123,7 @@ export function buildGraph(spec: ModelSpec, stage: Stage): Graph {
   const widths: Record<Slot, number> = {
     residual: spec.hiddenSize,
     normed: spec.hiddenSize,
-    squares: stage === "decode" ? squaresWidth(spec.hiddenSize) : 0,
+    squares: stage === "decode" ? squaresWidth(spec.hiddenSize, columnsInSum(false)) : 0, // enough for any adapter
     qkv: (headCount + 2 * kvHeadCount) * headDim,
     queries: headCount * headDim,
     attended: headCount * headDim,

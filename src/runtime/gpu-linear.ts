@@ -36,7 +36,7 @@ export async function embedOperations(
             squares: compiler.slot("squares"),
           },
           params: { columns, rowCount, rowOffset: firstRow, scale: 1, forNorm: Number(gain !== undefined) },
-          overrides: {},
+          overrides: { BY_EIGHT: !compiler.device.adapter.isFallback },
           prelude: format.prelude,
         }),
       ),

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Device } from "../../src/gpu/device.ts";
 import { type BufferBinding, prepare } from "../../src/gpu/kernel.ts";
 import { embed, embedReference } from "../../src/kernels/embed.ts";
-import { normInputReference, squaresWidth } from "../../src/kernels/mat-vec-residual.ts";
+import { columnsInSum, normInputReference, squaresWidth } from "../../src/kernels/mat-vec-residual.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
 import { Q8_0 } from "../../src/quant/q8_0.ts";
@@ -33,6 +33,7 @@ interface Run {
   scale?: number;
   /** What is left for a norm of the weight `gain`. */
   norm?: { gain: Float32Array; normed: BufferBinding; squares: BufferBinding };
+  onCpu?: boolean;
 }
 
 async function run(device: Device, options: Run): Promise<void> {
@@ -51,7 +52,7 @@ async function run(device: Device, options: Run): Promise<void> {
       squares: norm?.squares ?? (await upload(device, new Float32Array(4))),
     },
     params: { columns, rowCount, rowOffset, scale, forNorm: Number(norm !== undefined) },
-    overrides: {},
+    overrides: { BY_EIGHT: options.onCpu === false },
   });
   runOnce(device, operation, { rows: tokens.length });
 }
@@ -112,16 +113,25 @@ describeAdapters("embed", (adapter) => {
 
   test("what the norm behind it needs is left, the padding of the sums of squares untouched", async () => {
     const device = await adapter.device();
-    for (const columns of [32, 96, 160]) {
+    for (const [columns, onCpu] of [32, 96, 160].flatMap((each) => [[each, true] as const, [each, false] as const])) {
       const { weights, planes } = await randomMatrix(device, Q8_0, 70, columns);
       const gain = randomFloats(columns, 3);
       const output = await guardedOutput(device, TOKENS.length * columns);
       const normed = await guardedOutput(device, TOKENS.length * columns);
-      const zeros = new Float32Array(TOKENS.length * squaresWidth(columns));
+      const zeros = new Float32Array(TOKENS.length * squaresWidth(columns, columnsInSum(onCpu)));
       const squares = await guardedOutput(device, zeros.length, zeros);
       const norm = { gain, normed: normed.binding, squares: squares.binding };
-      await run(device, { format: Q8_0, columns, planes, tokens: TOKENS, output: output.binding, rowCount: 70, norm });
-      const left = normInputReference(embedReference(TOKENS, weights, columns, 1), gain);
+      await run(device, {
+        format: Q8_0,
+        columns,
+        planes,
+        tokens: TOKENS,
+        output: output.binding,
+        rowCount: 70,
+        norm,
+        onCpu,
+      });
+      const left = normInputReference(embedReference(TOKENS, weights, columns, 1), gain, columnsInSum(onCpu));
       expect(nmse(await normed.read(), left.normed)).toBeLessThan(MAX_NMSE);
       expect(nmse(await squares.read(), left.squares)).toBeLessThan(MAX_NMSE);
     }

@@ -5,7 +5,7 @@ import { MAX_WORKGROUPS, prepare } from "../../src/gpu/kernel.ts";
 import { ACTIVATIONS, type ActivationName } from "../../src/kernels/gated-activation.ts";
 import type { MatVecRows } from "../../src/kernels/mat-vec.ts";
 import { matVecGated, matVecGatedReference } from "../../src/kernels/mat-vec-gated.ts";
-import { normInputReference } from "../../src/kernels/mat-vec-residual.ts";
+import { columnsInSum, normInputReference } from "../../src/kernels/mat-vec-residual.ts";
 import { type MatVecVariant, matVecBuild } from "../../src/kernels/mat-vec-variant.ts";
 import { rmsNormReference } from "../../src/kernels/rms-norm.ts";
 import { F32 } from "../../src/quant/f32.ts";
@@ -126,25 +126,29 @@ describeAdapters("mat-vec-gated", (adapter) => {
     },
   );
 
-  test("what its producer left of a residual stream is scaled by the norm", async () => {
-    const device = await adapter.device();
-    const [width, columns, epsilon] = [64, 160, 1e-5];
-    const { weights, planes } = await randomMatrix(device, Q4_1, 2 * width, columns);
-    const residual = randomFloats(3 * columns, 13);
-    const gain = randomFloats(columns, 14);
-    const { normed, squares } = normInputReference(residual, gain);
-    const norm = { squares: Float32Array.from(squares), epsilon };
-    const actual = await run(device, {
-      format: Q4_1,
-      columns,
-      width,
-      planes,
-      input: Float32Array.from(normed),
-      norm,
-    });
-    const input = rmsNormReference(residual, gain, epsilon);
-    expect(nmse(actual, matVecGatedReference(input, weights, columns, "silu"))).toBeLessThan(MAX_NMSE);
-  });
+  test.each(MAT_VEC_VARIANTS)(
+    "%s: what its producer left of a residual stream is scaled by the norm",
+    async (_, variant) => {
+      const device = await adapter.device();
+      const [width, columns, epsilon] = [64, 160, 1e-5];
+      const { weights, planes } = await randomMatrix(device, Q4_1, 2 * width, columns);
+      const residual = randomFloats(3 * columns, 13);
+      const gain = randomFloats(columns, 14);
+      const { normed, squares } = normInputReference(residual, gain, columnsInSum(variant.slices === 1));
+      const norm = { squares: Float32Array.from(squares), epsilon };
+      const actual = await run(device, {
+        format: Q4_1,
+        columns,
+        width,
+        planes,
+        input: Float32Array.from(normed),
+        norm,
+        variant,
+      });
+      const input = rmsNormReference(residual, gain, epsilon);
+      expect(nmse(actual, matVecGatedReference(input, weights, columns, "silu"))).toBeLessThan(MAX_NMSE);
+    },
+  );
 
   test("a matrix of more tiles than a grid is wide", async () => {
     const device = await adapter.device();

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Device } from "../../src/gpu/device.ts";
 import { type BufferBinding, MAX_WORKGROUPS, prepare } from "../../src/gpu/kernel.ts";
 import { linearReference, type MatVecRows, matVec } from "../../src/kernels/mat-vec.ts";
-import { normInputReference } from "../../src/kernels/mat-vec-residual.ts";
+import { columnsInSum, normInputReference } from "../../src/kernels/mat-vec-residual.ts";
 import { type MatVecVariant, matVecBuild } from "../../src/kernels/mat-vec-variant.ts";
 import { rmsNormReference } from "../../src/kernels/rms-norm.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
@@ -116,7 +116,7 @@ describeAdapters("mat-vec", (adapter) => {
 
   const quantized = SUPPORTED_FORMATS.filter(({ compactPreludes }) => compactPreludes !== undefined);
   test.for(
-    COMPACT_VARIANTS.filter(([name]) => name.startsWith("8 x 8")).flatMap(([name, variant]) =>
+    COMPACT_VARIANTS.filter(([, { slices }]) => slices === 1).flatMap(([name, variant]) =>
       quantized.map((format) => [format.name, name, format, variant] as const),
     ),
   )("%s, %s: the product with x as it is rounded", async ([, , format, variant], context) => {
@@ -205,34 +205,38 @@ describeAdapters("mat-vec", (adapter) => {
     },
   );
 
-  test("what its producer left of a residual stream is scaled by the norm", async () => {
-    const device = await adapter.device();
-    const epsilon = 1e-5;
-    for (const [rowCount, columns] of [
-      [40, 96],
-      [33, 160],
-      [64, 576],
-    ] as const) {
-      const { weights, planes } = await randomMatrix(device, Q4_1, rowCount, columns);
-      const residual = randomFloats(5 * columns, 13);
-      const gain = randomFloats(columns, 14);
-      const { normed, squares } = normInputReference(residual, gain);
-      const output = await guardedOutput(device, 2 * rowCount);
-      const wanted = Uint32Array.of(4, 1);
-      await run(device, {
-        format: Q4_1,
-        columns,
-        rowCount,
-        planes,
-        output: output.binding,
-        input: Float32Array.from(normed),
-        wanted,
-        norm: { squares: Float32Array.from(squares), epsilon },
-      });
-      const input = rmsNormReference(residual, gain, epsilon);
-      expect(nmse(await output.read(), linearReference({ input, weights, columns, wanted }))).toBeLessThan(MAX_NMSE);
-    }
-  });
+  test.each(MAT_VEC_VARIANTS)(
+    "%s: what its producer left of a residual stream is scaled by the norm",
+    async (_, variant) => {
+      const device = await adapter.device();
+      const epsilon = 1e-5;
+      for (const [rowCount, columns] of [
+        [40, 96],
+        [33, 160],
+        [64, 576],
+      ] as const) {
+        const { weights, planes } = await randomMatrix(device, Q4_1, rowCount, columns);
+        const residual = randomFloats(5 * columns, 13);
+        const gain = randomFloats(columns, 14);
+        const { normed, squares } = normInputReference(residual, gain, columnsInSum(variant.slices === 1));
+        const output = await guardedOutput(device, 2 * rowCount);
+        const wanted = Uint32Array.of(4, 1);
+        await run(device, {
+          format: Q4_1,
+          columns,
+          rowCount,
+          planes,
+          output: output.binding,
+          input: Float32Array.from(normed),
+          wanted,
+          norm: { squares: Float32Array.from(squares), epsilon },
+          variant,
+        });
+        const input = rmsNormReference(residual, gain, epsilon);
+        expect(nmse(await output.read(), linearReference({ input, weights, columns, wanted }))).toBeLessThan(MAX_NMSE);
+      }
+    },
+  );
 
   test("parts of a matrix fill their own columns of wider rows, with the bits of the whole", async () => {
     const device = await adapter.device();

@@ -6,7 +6,14 @@ import type { BufferBinding, Operation } from "../../src/gpu/kernel.ts";
 import { createReadback } from "../../src/gpu/readback.ts";
 import { record } from "../../src/gpu/recorder.ts";
 import { roundX } from "../../src/kernels/compact-rounding.ts";
-import { F16, INT8, type MatVecVariant, PORTABLE } from "../../src/kernels/mat-vec-variant.ts";
+import {
+  COMPACT_ON_CPU,
+  F16,
+  INT8,
+  type MatVecVariant,
+  ONE_SLICE,
+  PORTABLE,
+} from "../../src/kernels/mat-vec-variant.ts";
 import { type QuantFormat, ROW_TILE } from "../../src/quant/format.ts";
 import { Q4_1 } from "../../src/quant/q4_1.ts";
 import { planeSizes, repackRows, rowBytes } from "../../src/quant/repack.ts";
@@ -23,13 +30,18 @@ const SENTINEL = 0x7fdeadbe; // a NaN: whoever adds to it or reads it shows
  */
 export const MAX_NMSE = 1e-11;
 
-/** Of the portable variants of mat-vec, one for each way through the shaders; beside an adapter's own. */
-export const MAT_VEC_VARIANTS = ["8 x 1", "8 x 2", "8 x 8", "16 x 4", "32 x 2"].map(
-  (name) => [name, PORTABLE.find((variant) => variant.name === name)!] as const,
-);
+/** Of the variants of mat-vec in f32, one for each way through the shaders; beside an adapter's own. */
+export const MAT_VEC_VARIANTS = [
+  ONE_SLICE,
+  ...["8 x 8", "8 x 16 for 16", "4 x 32 for 8", "32 x 4"].map(
+    (name) => PORTABLE.find((variant) => variant.name === name)!,
+  ),
+].map((variant) => [variant.name, variant] as const);
 
-/** Those with numbers of fewer bits. */
-export const COMPACT_VARIANTS = [...F16, ...INT8].map((variant) => [variant.name, variant] as const);
+/** Of those with numbers of fewer bits, one of several slices and one of one. */
+export const COMPACT_VARIANTS = [F16[0]!, INT8[0]!, ...Object.values(COMPACT_ON_CPU)].map(
+  (variant) => [variant.name, variant] as const,
+);
 
 /** Skips the test where the device cannot run a variant: SwiftShader has no halves. */
 export async function requireArithmetic(

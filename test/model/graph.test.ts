@@ -82,8 +82,8 @@ test("widths are those of the rows that the ops write, and unused slots have non
     gated: 160,
     logits: 99,
   });
-  // A sum of squares for each 32 of 96 columns, in whole vectors.
-  expect((await graphOf("decode", options)).widths).toMatchObject({ squares: 4 });
+  // A sum of squares for each 8 of 96 columns, in whole vectors.
+  expect((await graphOf("decode", options)).widths).toMatchObject({ squares: 12 });
 });
 
 test("biases, head norms and an untied head are in the ops when they are in the file", async () => {

@@ -5,10 +5,10 @@ import type { Device } from "../../gpu/device.ts";
 import type { Dispatch } from "../../gpu/kernel.ts";
 import { createReadback } from "../../gpu/readback.ts";
 import { record } from "../../gpu/recorder.ts";
+import { columnsInSum } from "../../kernels/mat-vec-residual.ts";
 import type { KernelFacts, Precision } from "../../kernels/precision.ts";
 import type { Graph, Op, Slot } from "../../model/graph.ts";
 import type { Weights } from "../../model/weights.ts";
-import { ROW_TILE } from "../../quant/format.ts";
 import { compileOp, openCompiler } from "../gpu-graph.ts";
 import type { GpuState } from "../gpu-state.ts";
 import type { Trial, TuningTask } from "./tune.ts";
@@ -155,10 +155,11 @@ function writeInputs(device: Device, state: GpuState, graph: Graph, op: Op, rows
   for (const slot of new Set(inputs))
     device.buffers.write(state.slots[graph.stage][slot], scattered(rows * widths[slot]));
   // Of one row: what lies behind a row's last sum has to stay zero. Prefill reads none.
+  const inSum = columnsInSum(device.adapter.isFallback);
   if (widths.squares > 0)
     device.buffers.write(
       state.slots[graph.stage].squares,
-      new Float32Array(Math.ceil(widths.residual / ROW_TILE)).fill(ROW_TILE),
+      new Float32Array(Math.ceil(widths.residual / inSum)).fill(inSum),
     );
 }
 

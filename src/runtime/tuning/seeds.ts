@@ -27,7 +27,7 @@ const SEEDS: readonly SeedRow[] = [
     matMul: "broadcast 4",
   },
   { adapters: "any other CPU", fits: ({ isFallback }) => isFallback, matVec: "8 x 1", matMul: "64 x 4" },
-  { adapters: "a GPU", fits: () => true, matVec: "8 x 8", matMul: "512 x 4" },
+  { adapters: "a GPU", fits: () => true, matVec: "8 x 16 for 16", matMul: "512 x 4" },
 ];
 
 export interface Seeds {

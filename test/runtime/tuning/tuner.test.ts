@@ -19,7 +19,7 @@ const GPU: AdapterFacts = {
   readableTextures: true,
 };
 const CLASS = { family: "mat-vec", format: Q4_1 } as const;
-const [SEED, FAST, OTHER] = ["8 x 8", "8 x 4", "32 x 4"] as const;
+const [SEED, FAST, OTHER] = ["8 x 16 for 16", "8 x 4", "32 x 4"] as const;
 
 afterEach(() => {
   vi.useRealTimers();
