@@ -32,7 +32,7 @@ export interface DecodeAttentionSize {
 /**
  * queries: [rows, headCount, headDim], scaled. kv: see kv-format.ts, whose `readBy8` is the prelude. output: [rows, headCount, headDim], of the rows whose keys lie
  * in one chunk. partials: [rows, headCount, maxChunks, headDim + 4], of the others, for attentionReduce; chunks beyond a row's
- * length or before its window are neither written nor read. HEAD_DIM: a multiple of 8, at most 512.
+ * length or before its window are neither written nor read. HEAD_DIM: a multiple of 8, at most 512. THREADS: attentionThreads.
  * window, softCap: 0 for none.
  */
 export const attentionDecode = defineKernel({
@@ -40,13 +40,18 @@ export const attentionDecode = defineKernel({
   source,
   bindings: { queries: "read", kv: "read", rows: "read", pages: "read", partials: "read_write", output: "read_write" },
   params: { headCount: "u32", kvHeadCount: "u32", window: "u32", softCap: "f32", maxChunks: "u32" },
-  overrides: { HEAD_DIM: "u32" },
+  overrides: { HEAD_DIM: "u32", THREADS: "u32" },
   grid: ({ rows, longest }: DecodeAttentionSize, { params: { headCount, kvHeadCount } }) => [
     decodeChunks(longest),
     kvHeadCount * Math.ceil(headCount / kvHeadCount / 4),
     rows,
   ],
 });
+
+/** Threads of a workgroup of attentionDecode: fixed for an adapter, since sums are added in their order. */
+export function attentionThreads({ isFallback }: AdapterFacts): 64 | 128 {
+  return isFallback ? 64 : 128;
+}
 
 /** The same where a workgroup is one subgroup of 4 lanes. kv is read by 4 dimensions: `readBy4`. OCTET: 8 heads in one, or 4. */
 export const attentionDecodeBroadcast4 = defineKernel({

@@ -20,18 +20,19 @@ struct Params {
 @group(0) @binding(6) var<uniform> params: Params;
 
 override HEAD_DIM: u32;
+// 64 or 128.
+override THREADS: u32;
 
-const THREADS = 64u;
 const PAGE = 64u;
 const CHUNK_PAGES = 4u;
 const CHUNK = PAGE * CHUNK_PAGES;
 const MASKED = -3.0e38;
 
 // One component a query head. First the weights of the chunk's keys, then sums on their way to the first slice.
-var<workgroup> weights: array<vec4<f32>, CHUNK>;
+var<workgroup> weights: array<vec4<f32>, 4u * THREADS>;
 var<workgroup> tree: array<vec4<f32>, THREADS>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let row = group.z;
   let position = rows[row].y;
@@ -53,8 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let pageStride = 2u * params.kvHeadCount;
   let words = HEAD_DIM / 8u;
 
-  // Each thread scores one key of every page, two pages at a time so that queries are read half as often. Keys beyond the
-  // last repeat it, masked.
+  // Each thread scores two keys at a time, so that queries are read half as often. Keys beyond the last repeat it, masked.
   let floats = HEAD_DIM / 4u;
   let wordCount = dynamic(words);
   let q0 = firstHead * floats;
@@ -62,10 +62,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let q2 = (firstHead + min(2u, spare)) * floats;
   let q3 = (firstHead + min(3u, spare)) * floats;
   var most = vec4<f32>(MASKED);
-  for (var i = 0u; i <= lastPage; i += 2u) {
-    let slots = vec2<u32>(i * PAGE + thread, (i + 1u) * PAGE + thread);
+  for (var i = 0u; i < keyCount; i += 2u * THREADS) {
+    let slots = vec2<u32>(i + thread, i + THREADS + thread);
     let keys = min(slots, vec2<u32>(keyCount - 1u));
-    let keyPages = vec2<u32>(pages[pageTable + i], pages[pageTable + min(i + 1u, lastPage)]);
+    let keyPages = vec2<u32>(pages[pageTable + keys.x / PAGE], pages[pageTable + keys.y / PAGE]);
     let row0 = kvRow(keyPages.x * pageStride + kvHead, keys.x % PAGE);
     let row1 = kvRow(keyPages.y * pageStride + kvHead, keys.y % PAGE);
     var score0 = vec4<f32>(0.0);
@@ -100,8 +100,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   workgroupBarrier();
 
   var sum = vec4<f32>(0.0);
-  for (var i = 0u; i <= lastPage; i++) {
-    let slot = i * PAGE + thread;
+  for (var slot = thread; slot < (lastPage + 1u) * PAGE; slot += THREADS) {
     let seen = slot < keyCount && chunkStart + slot >= firstKey;
     let weight = select(vec4<f32>(0.0), exp(weights[slot] - most), seen);
     weights[slot] = weight;

@@ -1,7 +1,12 @@
 // Rope, KV pages and attention, compiled.
 import { allEnded } from "../base/all-ended.ts";
 import type { BufferBinding, Operation } from "../gpu/kernel.ts";
-import { attentionDecode, attentionDecodeBroadcastFor, decodeChunks } from "../kernels/attention-decode.ts";
+import {
+  attentionDecode,
+  attentionDecodeBroadcastFor,
+  attentionThreads,
+  decodeChunks,
+} from "../kernels/attention-decode.ts";
 import { attentionPrefillFor } from "../kernels/attention-prefill.ts";
 import { attentionReduce } from "../kernels/attention-reduce.ts";
 import { ropeKv } from "../kernels/rope-kv.ts";
@@ -78,7 +83,11 @@ export async function attentionOperations(compiler: Compiler, op: AttentionOp): 
           overrides: { ...overrides, OCTET: own.octet },
           prelude: format.readBy4,
         })
-      : compiler.prepare(attentionDecode, { ...decoding, overrides, prelude: format.readBy8 }),
+      : compiler.prepare(attentionDecode, {
+          ...decoding,
+          overrides: { ...overrides, THREADS: attentionThreads(compiler.device.adapter) },
+          prelude: format.readBy8,
+        }),
     compiler.prepare(attentionReduce, {
       label: `${label}, reduced`,
       buffers: { partials, rows, output },

@@ -21,7 +21,7 @@ function prefillKernels({ adapter }: Device): Iterable<typeof attentionPrefill> 
   return new Set([attentionPrefill, attentionPrefillFor(adapter)]);
 }
 
-type DecodeKernel = "portable" | "broadcast";
+type DecodeKernel = "of 64 threads" | "of 128 threads" | "broadcast";
 
 /** The same of decode, for so many query heads of one KV head. */
 function decodeKernels(
@@ -29,7 +29,9 @@ function decodeKernels(
   { headCount, kvHeadCount, headDim }: (typeof HEADS)[number],
 ): DecodeKernel[] {
   const own = attentionDecodeBroadcastFor(adapter, { headDim, group: headCount / kvHeadCount });
-  return own ? ["portable", "broadcast"] : ["portable"];
+  // Of those for GPUs a few: each takes a CPU's compiler seconds.
+  const wide: DecodeKernel[] = headDim === 64 || headDim === 80 ? ["of 128 threads"] : [];
+  return ["of 64 threads", ...wide, ...(own ? (["broadcast"] as const) : [])];
 }
 
 async function runPrefill(
@@ -82,8 +84,12 @@ async function runDecode(
   const { readBy4, readBy8 } = KV_FORMATS[given.kvCache];
   const own = attentionDecodeBroadcastFor(device.adapter, { headDim, group: headCount / kvHeadCount });
   const { partials, output: begun } =
-    variant === "portable"
-      ? await runKernel(device, attentionDecode, { ...run, overrides, prelude: readBy8 })
+    variant !== "broadcast"
+      ? await runKernel(device, attentionDecode, {
+          ...run,
+          overrides: { ...overrides, THREADS: variant === "of 64 threads" ? 64 : 128 },
+          prelude: readBy8,
+        })
       : await runKernel(device, own!.kernel, {
           ...run,
           overrides: { ...overrides, OCTET: own!.octet },
