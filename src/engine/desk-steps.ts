@@ -8,6 +8,7 @@ import type { NextRow, Track } from "./lane.ts";
 import { makeRoom } from "./memory-pressure.ts";
 import { rowOf, withoutDrafts } from "./next-rows.ts";
 import type { RuntimeSlot } from "./runtime-slot.ts";
+import type { Segments } from "./segments.ts";
 import { type Stall, watchStall } from "./stall.ts";
 
 export interface DeskSteps {
@@ -30,6 +31,7 @@ const LATEST_WEIGHT = 0.25;
 export function createDeskSteps(
   slot: RuntimeSlot,
   tracks: ReadonlySet<Track>,
+  segments: Segments,
   stepsInFlight: number,
   newTicket: () => number,
   onStall: (stall: Stall) => void,
@@ -47,7 +49,9 @@ export function createDeskSteps(
       // A lane's abort ends only a step that is for it alone.
       const signal = rows.length === 1 ? rows[0]!.track.signal : undefined;
       const result = await slot.call((runtime) => runtime.step({ stage, rows: rows.map(rowOf) }, signal, between));
-      if (stage === "decode") decodeMs.saw(performance.now() - start);
+      const ms = performance.now() - start;
+      if (stage === "decode") decodeMs.saw(ms);
+      else if (result) segments.took(rows[0]!.ids.length, ms);
       return result?.rows;
     } finally {
       lastStage = stage;

@@ -13,6 +13,7 @@ import { type LaneRequest, type Lanes, type LanesKeeper, openLanes, openSequence
 import { resumeOne } from "./memory-pressure.ts";
 import { decodeRowsOf, decodingBeside, nextRows, readyTracks } from "./next-rows.ts";
 import { createRuntimeSlot } from "./runtime-slot.ts";
+import { createSegments } from "./segments.ts";
 import { type Stall, watchStall } from "./stall.ts";
 import { createTurnstile } from "./turnstile.ts";
 
@@ -68,7 +69,8 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
   let endWatch: (() => void) | undefined;
 
   const newTicket = () => tickets++;
-  const steps = createDeskSteps(slot, tracks, info.stepsInFlight, newTicket, onStall);
+  const segments = createSegments(maxRows.prefill);
+  const steps = createDeskSteps(slot, tracks, segments, info.stepsInFlight, newTicket, onStall);
   const keeper: LanesKeeper = {
     info,
     sampler: createSampler(info.vocabSize),
@@ -109,7 +111,7 @@ export function createDesk(first: Runtime, { onStall, onWork, onLost }: DeskEven
   /** The rows of the next step, each of a lane that has a sequence. */
   async function openRows(): Promise<readonly NextRow[]> {
     for (;;) {
-      const rows = nextRows(readyTracks(tracks), steps.lastStage, maxRows.decode);
+      const rows = nextRows(readyTracks(tracks), steps.lastStage, { ...maxRows, prefill: segments.rows });
       const homeless = rows.find(({ track }) => track.home?.runtime !== slot.current)?.track;
       if (!homeless) return rows;
       await reopen(homeless);

@@ -252,13 +252,12 @@ const PROMPT_LOGIT_ROWS = 16;
 
 /**
  * The ids that come next, as many as fit.
- * @param room tokens that a decode step has left
+ * @param room tokens that a segment has, or that a decode step has left
  */
 export function nextRow(track: Track, room: number): NextRow {
   const { prompt, decoded, held } = track;
   if (held < prompt.length) {
-    const { prefill } = track.info.maxRows;
-    const end = Math.min(held + (track.onLogits ? Math.min(prefill, PROMPT_LOGIT_ROWS) : prefill), prompt.length);
+    const end = Math.min(held + (track.onLogits ? Math.min(room, PROMPT_LOGIT_ROWS) : room), prompt.length);
     const last = end === prompt.length && decoded.length === 0;
     return { track, stage: "prefill", ids: prompt.subarray(held, end), last, draft: [] };
   }

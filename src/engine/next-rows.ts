@@ -18,17 +18,21 @@ export function readyTracks(tracks: Iterable<Track>): Track[] {
  * A segment of the first prompt, or a token of as many answers as fit: in turns where both wait, unless the prompt is of a
  * higher tier. What room is left then is shared by the answers that have a draft.
  * @param ready as `readyTracks` gives them
- * @param decodeRows tokens that a decode step takes
+ * @param room tokens that a step of each stage takes
  */
-export function nextRows(ready: readonly Track[], lastStage: StepBatch["stage"], decodeRows: number): NextRow[] {
+export function nextRows(
+  ready: readonly Track[],
+  lastStage: StepBatch["stage"],
+  room: { readonly prefill: number; readonly decode: number },
+): NextRow[] {
   const decodes = ready.filter(decoding);
   const [prefill] = ready
     .filter((track) => !decoding(track))
     .sort((a, b) => byTier(a.tier, b.tier) || a.arrival - b.arrival);
   const [decode] = decodes;
   if (prefill && (!decode || lastStage === "decode" || byTier(prefill.tier, decode.tier) < 0))
-    return [nextRow(prefill, 0)];
-  return decodeRowsOf(decodes, decodeRows);
+    return [nextRow(prefill, room.prefill)];
+  return decodeRowsOf(decodes, room.decode);
 }
 
 /** Lanes that wait for a token and may have one while a prompt of `tier` is computed: those of no lower tier. */

@@ -15,7 +15,7 @@ import { type StepBounds, stepBytes } from "./step-buffer.ts";
 /** For a runtime that is made alone, without a budget to share. */
 const DEFAULT_BYTES = 512 << 20;
 const DECODE_ROWS = 16; // what the mat-vec family is for
-const PREFILL_ROWS = 256; // a few ms on a laptop GPU
+const PREFILL_ROWS = 512; // fewer leave a large GPU half idle; a slow one is given fewer (engine/segments)
 const FALLBACK_PREFILL_ROWS = 32; // a CPU adapter takes a second or two for them, and the stop button waits as long
 const MAX_SEQUENCES = 64;
 /** Rows of logits held at once: a step that wants more runs its head several times. */
