@@ -1,10 +1,17 @@
-// Both mat-mul kernels against float64, for every format; its rows in steps of any size; its parts, biases, residuals and gathers.
+// The mat-mul kernels against float64, for every format; its rows in steps of any size; its parts, biases, residuals and gathers.
 import { beforeEach, expect, test } from "vitest";
 import type { Device } from "../../src/gpu/device.ts";
 import { type BufferBinding, MAX_WORKGROUPS, prepare } from "../../src/gpu/kernel.ts";
 import { matMul } from "../../src/kernels/mat-mul.ts";
 import { matMulBroadcast4, matMulBroadcast8 } from "../../src/kernels/mat-mul-broadcast.ts";
-import { matMulVariants } from "../../src/kernels/mat-mul-variant.ts";
+import { matMulStaged } from "../../src/kernels/mat-mul-staged.ts";
+import {
+  matMulPrelude,
+  matMulVariants,
+  type PortableVariant,
+  STAGED,
+  type StagedVariant,
+} from "../../src/kernels/mat-mul-variant.ts";
 import { linearReference } from "../../src/kernels/mat-vec.ts";
 import { rowsToTexture } from "../../src/kernels/rows-to-texture.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
@@ -42,12 +49,18 @@ interface Run {
   accumulate?: boolean;
   bias?: { values: Float32Array; offset: number };
   wanted?: Uint32Array;
-  /** Of the portable kernel: tiles, and fours of rows, of a workgroup. */
-  shape?: readonly [tiles: number, fours: number];
+  /** Of workgroups, in place of the variant's own. */
+  portableShape?: PortableVariant["overrides"];
+  stagedShape?: StagedVariant["overrides"];
 }
 
-const VARIANTS = ["portable", "broadcast"] as const;
+const VARIANTS = ["portable", "broadcast", ...STAGED];
 type Variant = (typeof VARIANTS)[number];
+
+/** A format is decoded alike in all shapes of workgroups, each of which takes seconds to compile on a CPU adapter. */
+function formatsFor(variant: Variant): readonly QuantFormat[] {
+  return typeof variant === "string" || variant === STAGED[0] ? SUPPORTED_FORMATS : [Q4_1, Q8_0];
+}
 
 async function run(device: Device, variant: Variant, options: Run): Promise<void> {
   const { format, columns, rowCount, planes, output, bias, wanted } = options;
@@ -56,7 +69,7 @@ async function run(device: Device, variant: Variant, options: Run): Promise<void
   const bound = {
     label: "mat-mul",
     overrides: {},
-    prelude: format.prelude,
+    prelude: typeof variant === "string" ? format.prelude : matMulPrelude(format, variant),
     buffers: {
       input,
       ...planes,
@@ -76,10 +89,13 @@ async function run(device: Device, variant: Variant, options: Run): Promise<void
       gather: Number(wanted !== undefined),
     },
   };
-  const [TILES, FOURS] = options.shape ?? [2, 1];
   const size = { rows: options.gridRows ?? wanted?.length ?? rows };
   if (variant === "portable") {
-    runOnce(device, await prepare(device, matMul, { ...bound, overrides: { TILES, FOURS } }), size);
+    const overrides = options.portableShape ?? { TILES: 2, FOURS: 1 };
+    runOnce(device, await prepare(device, matMul, { ...bound, overrides }), size);
+  } else if (typeof variant !== "string") {
+    const overrides = options.stagedShape ?? variant.overrides;
+    runOnce(device, await prepare(device, matMulStaged, { ...bound, overrides }), size);
   } else if (broadcastLanes(device) === 4) {
     runOnce(device, await prepare(device, matMulBroadcast4, bound), size);
   } else {
@@ -103,7 +119,10 @@ function broadcastLanes({ adapter }: Device): 4 | 8 | undefined {
   return undefined;
 }
 
-for (const variant of VARIANTS) describeAdapters(`mat-mul, ${variant}`, (adapter) => suite(variant, adapter));
+for (const variant of VARIANTS)
+  describeAdapters(`mat-mul, ${typeof variant === "string" ? variant : variant.name}`, (adapter) =>
+    suite(variant, adapter),
+  );
 
 function suite(variant: Variant, adapter: TestAdapter): void {
   beforeEach(async (context) => {
@@ -114,7 +133,7 @@ function suite(variant: Variant, adapter: TestAdapter): void {
   });
 
   test.each(
-    SUPPORTED_FORMATS.flatMap((format) => shapesOf(format).map((shape) => [format.name, ...shape, format] as const)),
+    formatsFor(variant).flatMap((format) => shapesOf(format).map((shape) => [format.name, ...shape, format] as const)),
   )("%s %i x %i equals the float64 product", async (_name, rowCount, columns, format) => {
     const device = await adapter.device();
     const { weights, planes } = await randomMatrix(device, format, rowCount, columns);
@@ -134,11 +153,11 @@ function suite(variant: Variant, adapter: TestAdapter): void {
     const [rowCount, columns, rows] = [70, 576, 256];
     const { planes } = await randomMatrix(device, format, rowCount, columns);
     const input = randomFloats(rows * columns, 7);
-    const product = async (from: number, to: number, shape?: Run["shape"]) => {
+    const product = async (from: number, to: number, portableShape?: Run["portableShape"]) => {
       const output = await guardedOutput(device, (to - from) * rowCount);
       const part = input.slice(from * columns, to * columns);
       const shared = { format, columns, rowCount, planes, output: output.binding, input: part };
-      await run(device, variant, shape === undefined ? shared : { ...shared, shape });
+      await run(device, variant, portableShape === undefined ? shared : { ...shared, portableShape });
       return output.read();
     };
     const all = await product(0, 256);
@@ -156,8 +175,8 @@ function suite(variant: Variant, adapter: TestAdapter): void {
     const shapes =
       variant === "portable"
         ? ([
-            [16, 1],
-            [2, 8],
+            { TILES: 16, FOURS: 1 },
+            { TILES: 2, FOURS: 8 },
           ] as const)
         : [];
     for (const shape of shapes) {
@@ -281,7 +300,8 @@ function suite(variant: Variant, adapter: TestAdapter): void {
       planes,
       output: output.binding,
       input,
-      shape: [1, 1],
+      portableShape: { TILES: 1, FOURS: 1 },
+      stagedShape: { TILES: 1, ROWS: 32, W_FOURS: 1, X_FOURS: 1 },
     });
     const actual = await output.read();
     let written = 0;

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { readGguf } from "../../../src/gguf/gguf.ts";
 import type { TensorFormat } from "../../../src/gguf/tensor-types.ts";
+import type { StagedVariant } from "../../../src/kernels/mat-mul-variant.ts";
 import { type KernelFacts, PRECISIONS, type Precision } from "../../../src/kernels/precision.ts";
 import { specOf } from "../../../src/model/architectures/index.ts";
 import { buildGraph } from "../../../src/model/graph.ts";
@@ -33,9 +34,9 @@ test.each([
   ["SwiftShader", facts(true, 4), "broadcast 4", "broadcast 4"],
   ["a CPU without subgroups", facts(true, 0), "8 x 1", "64 x 4"],
   ["a CPU that cannot read textures", { ...facts(true, 8), readableTextures: false }, "8 x 1", "64 x 4"],
-  ["a GPU", facts(false, 32), "8 x 8", "512 x 4"],
-  ["a GPU with subgroups of 8", facts(false, 8), "8 x 8", "512 x 4"],
-  ["a GPU that says nothing", facts(false, 0), "8 x 8", "512 x 4"],
+  ["a GPU", facts(false, 32), "8 x 8", "staged 64 x 64"],
+  ["a GPU with subgroups of 8", facts(false, 8), "8 x 8", "staged 64 x 64"],
+  ["a GPU that says nothing", facts(false, 0), "8 x 8", "staged 64 x 64"],
 ])("%s begins with its seeds", (_, adapter, matVec, matMul) => {
   expect(seedsFor(adapter, Q4_1).matVec.name).toBe(matVec);
   expect(seedsFor(adapter, Q4_1).matMul.name).toBe(matMul);
@@ -60,10 +61,29 @@ test("each adapter has at most 12 variants of a family, of different names, with
         } else {
           const variant = variants.matMul(matrix);
           expect(variant.name).toBe(name);
-          if (variant.kernel === "mat-mul") expect(4 * variant.tiles * variant.fours).toBeLessThanOrEqual(256);
+          if (variant.kernel === "mat-mul")
+            expect(4 * variant.overrides.TILES * variant.overrides.FOURS).toBeLessThanOrEqual(256);
+          if (variant.kernel === "mat-mul-staged") expectStaged(variant);
         }
       }
     }
+  }
+});
+
+/** What mat-mul-staged.wgsl and mat-mul-staged-f32.wgsl count on: threads, their shares of rows, and workgroup memory. */
+function expectStaged({ overrides: { TILES, ROWS, W_FOURS, X_FOURS } }: StagedVariant): void {
+  const rowsOfW = TILES * 32;
+  const threads = (rowsOfW / (4 * W_FOURS)) * (ROWS / (4 * X_FOURS));
+  expect(threads).toBeLessThanOrEqual(256);
+  expect([1, 2]).toContain(threads / rowsOfW);
+  expect([1, 2]).toContain((4 * ROWS) / threads);
+  expect((rowsOfW + ROWS) * 5 * 16).toBeLessThanOrEqual(16 * 1024);
+}
+
+test("a CPU adapter, to which barriers are dear, is offered no staged mat-mul, and a GPU is", () => {
+  for (const adapter of ADAPTERS) {
+    const names = candidatesOf({ family: "mat-mul", format: Q4_1 }, adapter);
+    expect(names.some((name) => name.startsWith("staged"))).toBe(!adapter.isFallback);
   }
 });
 
@@ -95,7 +115,7 @@ test("a choice holds for its class alone, and a name that is unknown is none", (
   const variants = variantsFor(adapter, { "mat-vec Q8_0 96 x 64": "32 x 2", "mat-mul Q8_0 96 x 64": "nothing" });
   expect(variants.matVec(matrix(96)).name).toBe("32 x 2");
   expect(variants.matVec(matrix(95)).name).toBe("8 x 8");
-  expect(variants.matMul(matrix(96)).name).toBe("512 x 4");
+  expect(variants.matMul(matrix(96)).name).toBe("staged 64 x 64");
 });
 
 test("a model's classes: decode's first, larger matrices first, each with every op that takes its variant", async () => {
