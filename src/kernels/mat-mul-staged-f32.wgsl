@@ -1,11 +1,13 @@
 
-// mat-mul-staged.wgsl's arithmetic in f32. Half a group at a time, so that 16 KiB of workgroup memory are enough.
+// mat-mul-staged.wgsl's arithmetic in f32, with mat-mul-fold.wgsl. Half a group at a time, so that 16 KiB of workgroup memory are enough.
 
 const VECTORS = 4u;
 // From row to row. It is odd, so that a vector of eight neighbouring rows lies in banks of its own for each.
 const STRIDE = VECTORS + 1u;
 var<workgroup> stagedW: array<vec4<f32>, W_ROWS * STRIDE>;
 var<workgroup> stagedX: array<vec4<f32>, ROWS * STRIDE>;
+alias FourOfW = mat4x4<f32>;
+alias FourOfX = mat4x4<f32>;
 
 // Threads that load vectors of x side by side: VECTORS for each row. A thread has one row, or two.
 override X_LOADED = THREADS / VECTORS;
@@ -51,39 +53,21 @@ fn stage(share: Share, i: u32, raw: mat4x4<f32>, scale: vec4<f32>, offset: vec4<
 fn addHalf(before: Sums, share: Share) -> Sums {
   var sums = before;
   for (var k = 0u; k < VECTORS; k++) {
-    let w = rowsOfW(share.n, k);
-    let x = rowsOfX(share.m, k);
-    sums.a = addProducts(sums.a, w, x);
-    if (W_FOURS > 1u) {
-      let w2 = rowsOfW(share.n + 4u * W_STEP, k);
-      sums.b = addProducts(sums.b, w2, x);
-      if (X_FOURS > 1u) {
-        sums.d = addProducts(sums.d, w2, rowsOfX(share.m + 4u * X_STEP, k));
-      }
-    }
-    if (X_FOURS > 1u) {
-      sums.c = addProducts(sums.c, w, rowsOfX(share.m + 4u * X_STEP, k));
-    }
+    sums = addStaged(sums, share, k);
   }
   return sums;
 }
 
 // Vector k of four of a thread's rows of W: a column for each.
-fn rowsOfW(n: u32, k: u32) -> mat4x4<f32> {
+fn rowsOfW(n: u32, k: u32) -> FourOfW {
   let at = n * STRIDE + k;
   let step = W_STEP * STRIDE;
-  return mat4x4<f32>(stagedW[at], stagedW[at + step], stagedW[at + 2u * step], stagedW[at + 3u * step]);
+  return FourOfW(stagedW[at], stagedW[at + step], stagedW[at + 2u * step], stagedW[at + 3u * step]);
 }
 
 // The same of x, but a component for each row.
-fn rowsOfX(m: u32, k: u32) -> mat4x4<f32> {
+fn rowsOfX(m: u32, k: u32) -> FourOfX {
   let at = m * STRIDE + k;
   let step = X_STEP * STRIDE;
-  return transpose(mat4x4<f32>(stagedX[at], stagedX[at + step], stagedX[at + 2u * step], stagedX[at + 3u * step]));
-}
-
-fn addProducts(sums: mat4x4<f32>, w: mat4x4<f32>, x: mat4x4<f32>) -> mat4x4<f32> {
-  return mat4x4<f32>(
-    fold(sums[0], w[0], x), fold(sums[1], w[1], x), fold(sums[2], w[2], x), fold(sums[3], w[3], x),
-  );
+  return transpose(FourOfX(stagedX[at], stagedX[at + step], stagedX[at + 2u * step], stagedX[at + 3u * step]));
 }

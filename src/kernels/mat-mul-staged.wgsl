@@ -2,8 +2,12 @@
 // workgroup memory, so that a weight is decoded once for all its rows of x. A thread owns 4 or 8 rows of each, strided over the
 // workgroup: at one time its neighbours read rows that lie side by side, or the same one. Each product is added up in the order of
 // the columns, so that a row's result never depends on the rows beside it.
-// Appended are mat-mul-operands.wgsl, the prelude of W's format (see quant/group.wgsl) and its arithmetic, such as
-// mat-mul-staged-f32.wgsl: what lies in workgroup memory, and its products, by the functions startsOfX and addGroup.
+// Appended are mat-mul-operands.wgsl, the prelude of W's format (see quant/group.wgsl) and its arithmetic: mat-mul-staged-f32.wgsl or
+// mat-mul-staged-int8.wgsl. They lay things down, and define
+//   fn startsOfX(thread: u32, row: u32, rows: u32) -> vec2<u32>, of Share
+//   fn addGroup(sums: Sums, share: Share, i: u32) -> Sums, which stages group i and has addStaged add its products
+//   fn rowsOfW(n: u32, k: u32) -> FourOfW and fn rowsOfX(m: u32, k: u32) -> FourOfX, of what is staged
+//   fn fold(sums: vec4<f32>, w: one of FourOfW, x: FourOfX) -> vec4<f32>, with the products of one row of W, one for each row of x
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<f32>>;
 
@@ -84,6 +88,31 @@ fn main(
       write(m + 4u * X_STEP, rows, n + 4u * W_STEP, sums.d);
     }
   }
+}
+
+// Adds the products of all that a thread owns of what is staged as `k`.
+fn addStaged(before: Sums, share: Share, k: u32) -> Sums {
+  var sums = before;
+  let w = rowsOfW(share.n, k);
+  let x = rowsOfX(share.m, k);
+  sums.a = addFours(sums.a, w, x);
+  if (W_FOURS > 1u) {
+    let w2 = rowsOfW(share.n + 4u * W_STEP, k);
+    sums.b = addFours(sums.b, w2, x);
+    if (X_FOURS > 1u) {
+      sums.d = addFours(sums.d, w2, rowsOfX(share.m + 4u * X_STEP, k));
+    }
+  }
+  if (X_FOURS > 1u) {
+    sums.c = addFours(sums.c, w, rowsOfX(share.m + 4u * X_STEP, k));
+  }
+  return sums;
+}
+
+fn addFours(sums: mat4x4<f32>, w: FourOfW, x: FourOfX) -> mat4x4<f32> {
+  return mat4x4<f32>(
+    fold(sums[0], w[0], x), fold(sums[1], w[1], x), fold(sums[2], w[2], x), fold(sums[3], w[3], x),
+  );
 }
 
 // Sums go round, so that indices are constant: by that of a loop they would have to lie in memory.

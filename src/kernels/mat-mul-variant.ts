@@ -1,8 +1,14 @@
-// How products with many rows of x are computed: by which kernel, in workgroups of which shape.
+// How products with many rows of x are computed: by which kernel, in workgroups of which shape, of which numbers.
+import { invariant } from "../base/invariant.ts";
 import type { AdapterFacts } from "../gpu/device.ts";
 import { type QuantFormat, ROW_TILE } from "../quant/format.ts";
+import largest from "./largest.wgsl?raw";
 import fold from "./mat-mul-fold.wgsl?raw";
-import staging from "./mat-mul-staged-f32.wgsl?raw";
+import stagedF32 from "./mat-mul-staged-f32.wgsl?raw";
+import stagedInt8 from "./mat-mul-staged-int8.wgsl?raw";
+import loads from "./mat-vec-loads.wgsl?raw";
+import type { KernelFacts } from "./precision.ts";
+import productsInt8 from "./products-int8.wgsl?raw";
 
 /** `name` is kept with what was measured, and a part of the fingerprint. */
 export type MatMulVariant = PortableVariant | StagedVariant | BroadcastVariant;
@@ -16,6 +22,7 @@ export interface PortableVariant {
     /** Fours of rows of x in one workgroup. */
     readonly FOURS: number;
   };
+  readonly arithmetic?: undefined;
 }
 
 export interface StagedVariant {
@@ -31,6 +38,8 @@ export interface StagedVariant {
     /** Fours of rows of x, likewise. */
     readonly X_FOURS: number;
   };
+  /** What is multiplied; absent: f32. */
+  readonly arithmetic?: "int8";
 }
 
 export interface BroadcastVariant {
@@ -38,6 +47,7 @@ export interface BroadcastVariant {
   readonly name: string;
   /** Of a subgroup. With 8, x is read from a texture. */
   readonly lanes: 4 | 8;
+  readonly arithmetic?: undefined;
 }
 
 /** Run everywhere: at most 256 threads. Named by the part of the result that a workgroup makes, rows of the matrix first. */
@@ -57,6 +67,13 @@ export const STAGED: readonly StagedVariant[] = [
   staged({ TILES: 2, ROWS: 32, W_FOURS: 1, X_FOURS: 1 }),
 ];
 
+/** With x rounded to bytes, where a GPU can multiply four at once. */
+export const STAGED_INT8: StagedVariant = {
+  ...STAGED[0]!,
+  name: `${STAGED[0]!.name} int8`,
+  arithmetic: "int8",
+};
+
 /** For CPU adapters: smaller workgroups too, which lost on a GPU. */
 const ON_CPU: readonly PortableVariant[] = [
   ...PORTABLE,
@@ -72,18 +89,26 @@ const BROADCAST: ReadonlyMap<number, BroadcastVariant> = new Map([
   [8, { kernel: "mat-mul-broadcast", name: "broadcast 8", lanes: 8 }],
 ]);
 
-/** Those that an adapter can run: 12 at most. */
-export function matMulVariants(facts: AdapterFacts): readonly MatMulVariant[] {
-  const { isFallback, subgroupSize, readableTextures } = facts;
-  const portables = isFallback ? ON_CPU : [...PORTABLE, ...STAGED];
-  const broadcast = BROADCAST.get(subgroupSize);
-  if (!broadcast || (readsTexture(broadcast) && !readableTextures)) return portables;
-  return [...portables, broadcast];
+/** Those that an adapter can run for matrices of a format: 12 at most. */
+export function matMulVariants(facts: KernelFacts, format: QuantFormat): readonly MatMulVariant[] {
+  const compact = facts.precision === "fast" && facts.packedDot && format.compactPreludes !== undefined;
+  const onGpu = [...PORTABLE, ...STAGED, ...(compact ? [STAGED_INT8] : [])];
+  const broadcast = broadcastFor(facts);
+  return [...(facts.isFallback ? ON_CPU : onGpu), ...(broadcast ? [broadcast] : [])];
 }
 
-/** WGSL of a format for a variant's kernel. */
-export function matMulPrelude({ prelude }: QuantFormat, { kernel }: MatMulVariant): string {
-  return kernel === "mat-mul-staged" ? prelude + fold + staging : prelude;
+/** The one for an adapter's subgroups. */
+export function broadcastFor({ subgroupSize, readableTextures }: AdapterFacts): BroadcastVariant | undefined {
+  const broadcast = BROADCAST.get(subgroupSize);
+  return broadcast && readsTexture(broadcast) && !readableTextures ? undefined : broadcast;
+}
+
+/** WGSL of a format, and of its products, for a variant's kernel. */
+export function matMulPrelude({ name, prelude, compactPreludes }: QuantFormat, variant: MatMulVariant): string {
+  if (variant.kernel !== "mat-mul-staged") return prelude;
+  if (variant.arithmetic === undefined) return prelude + fold + stagedF32;
+  invariant(compactPreludes, `${name} has floats alone`);
+  return compactPreludes[variant.arithmetic] + productsInt8 + largest + loads + stagedInt8;
 }
 
 /** Whether x has to be made a texture for it. */

@@ -120,7 +120,7 @@ async function runsOf(device: Device, format: QuantFormat, rowCount: number, col
     ...vecVariants.map((variant) => vec(variant, 1)),
     vec(seedsFor(device.adapter, format).matVec, 4),
     ...vecVariants.map(gated),
-    ...matMulVariants(device.adapter).map(
+    ...matMulVariants({ ...device.adapter, precision: "fast" }, format).map(
       (variant): Run => ({
         name: `mat-mul, ${variant.name}`,
         rows: prefillRows,

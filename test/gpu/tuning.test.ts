@@ -141,6 +141,38 @@ describeAdapters("tuning", (adapter) => {
     exact.dispose();
   });
 
+  test("the mat-mul kernels of GPUs give what the seed's gives, within what their arithmetic may be off", async () => {
+    const device = await adapter.device();
+    const asGpu = { ...device, adapter: { ...device.adapter, isFallback: false, subgroupSize: 32 } };
+    const ofGpu: Tuner = {
+      platform: "test",
+      async choose({ classes, taskOf }) {
+        const task = classes.filter(({ family }) => family === "mat-mul").map(taskOf)[0]!;
+        const output = async (variant: string) => {
+          const trial = await task.prepare(variant);
+          const values = await trial.output();
+          trial.free();
+          return values;
+        };
+        const seed = await output("512 x 4");
+        const staged = task.variants.filter((variant) => variant.startsWith("staged"));
+        expect(staged).toEqual(["staged 64 x 64", "staged 128 x 64", "staged 64 x 32", "staged 64 x 64 int8"]);
+        for (const variant of staged)
+          expect(nmse(await output(variant), seed), variant).toBeLessThan(task.maxDifference(variant) / 4);
+        return {};
+      },
+    };
+    const model = await readGguf(memorySource(MODEL));
+    const runtime = await createGpuRuntime({
+      device: asGpu,
+      model,
+      spec: specOf(model),
+      tuner: ofGpu,
+      precision: "fast",
+    });
+    runtime.dispose();
+  });
+
   test("a model that was measured answers as one that was not, up to the order of sums", async () => {
     const untuned = await load(adapter);
     const measured: string[] = [];

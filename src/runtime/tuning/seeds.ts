@@ -45,6 +45,6 @@ export function seedsFor(facts: KernelFacts, format: QuantFormat): Seeds {
   const fast = facts.isFallback ? vec.find(({ arithmetic }) => arithmetic === "int8") : undefined;
   return {
     matVec: fast ?? vec.find(({ name }) => name === row.matVec)!,
-    matMul: matMulVariants(facts).find(({ name }) => name === row.matMul)!,
+    matMul: matMulVariants(facts, format).find(({ name }) => name === row.matMul)!,
   };
 }

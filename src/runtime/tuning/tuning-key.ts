@@ -37,7 +37,7 @@ export async function tuningKey(
     ]),
   );
   const products = SUPPORTED_FORMATS.flatMap((format) =>
-    matMulVariants(facts).flatMap((variant) => [JSON.stringify(variant), matMulPrelude(format, variant)]),
+    matMulVariants(facts, format).flatMap((variant) => [JSON.stringify(variant), matMulPrelude(format, variant)]),
   );
   const parts = {
     adapter: Object.entries(facts).sort(),

@@ -15,6 +15,7 @@ import {
   candidatesOf,
   classesOf,
   describeVariants,
+  type KernelFamily,
   maxDifferenceOf,
   variantsFor,
 } from "../../../src/runtime/tuning/variants.ts";
@@ -70,14 +71,18 @@ test("each adapter has at most 12 variants of a family, of different names, with
   }
 });
 
-/** What mat-mul-staged.wgsl and mat-mul-staged-f32.wgsl count on: threads, their shares of rows, and workgroup memory. */
-function expectStaged({ overrides: { TILES, ROWS, W_FOURS, X_FOURS } }: StagedVariant): void {
+/** What mat-mul-staged.wgsl and its arithmetics count on: threads, their shares of rows, and workgroup memory. */
+function expectStaged({ overrides: { TILES, ROWS, W_FOURS, X_FOURS }, arithmetic }: StagedVariant): void {
   const rowsOfW = TILES * 32;
   const threads = (rowsOfW / (4 * W_FOURS)) * (ROWS / (4 * X_FOURS));
   expect(threads).toBeLessThanOrEqual(256);
-  expect([1, 2]).toContain(threads / rowsOfW);
-  expect([1, 2]).toContain((4 * ROWS) / threads);
-  expect((rowsOfW + ROWS) * 5 * 16).toBeLessThanOrEqual(16 * 1024);
+  expect((rowsOfW + ROWS) * (arithmetic === "int8" ? 3 : 5) * 16).toBeLessThanOrEqual(16 * 1024);
+  if (arithmetic === "int8") {
+    expect(threads).toBeGreaterThanOrEqual(Math.max(rowsOfW, ROWS));
+  } else {
+    expect([1, 2]).toContain(threads / rowsOfW);
+    expect([1, 2]).toContain((4 * ROWS) / threads);
+  }
 }
 
 test("a CPU adapter, to which barriers are dear, is offered no staged mat-mul, and a GPU is", () => {
@@ -97,16 +102,22 @@ test.each<[string, KernelFacts, TensorFormat, readonly string[]]>([
   const format = formatOf(name)!;
   const candidates = candidatesOf({ family: "mat-vec", format }, adapter);
   expect(candidates.filter((variant) => / (f16|int8)$/.test(variant))).toEqual(compact);
-  // A GPU has to be measured before it loses precision, which a CPU adapter never is.
+  const products = candidatesOf({ family: "mat-mul", format }, adapter).filter((variant) => variant.endsWith("int8"));
+  expect(products).toEqual(compact.includes("8 x 8 int8") ? ["staged 64 x 64 int8"] : []);
+  // A GPU has to be measured before it loses precision, which a CPU adapter never is; that loses it in decode alone.
   expect(seedsFor(adapter, format).matVec.arithmetic).toBeUndefined();
-  const ofCpu = seedsFor({ ...adapter, isFallback: true }, format).matVec.arithmetic;
-  expect(ofCpu).toBe(compact.includes("8 x 8 int8") ? "int8" : undefined);
+  expect(seedsFor(adapter, format).matMul.arithmetic).toBeUndefined();
+  const ofCpu = seedsFor({ ...adapter, isFallback: true }, format);
+  expect(ofCpu.matVec.arithmetic).toBe(compact.includes("8 x 8 int8") ? "int8" : undefined);
+  expect(ofCpu.matMul.arithmetic).toBeUndefined();
 });
 
 test("in a trial numbers of fewer bits may be off by more than sums in another order", () => {
-  const [adapter, kernels] = [facts(false, 32, "fast"), { family: "mat-vec", format: Q4_1 } as const];
-  const allowed = ["8 x 4", "8 x 8 f16", "8 x 8 int8"].map((name) => maxDifferenceOf(kernels, adapter, name));
-  expect(allowed).toEqual([1e-9, 5e-6, 5e-4]);
+  const adapter = facts(false, 32, "fast");
+  const allowed = (family: KernelFamily, ...names: string[]) =>
+    names.map((name) => maxDifferenceOf({ family, format: Q4_1 }, adapter, name));
+  expect(allowed("mat-vec", "8 x 4", "8 x 8 f16", "8 x 8 int8")).toEqual([1e-9, 5e-6, 5e-4]);
+  expect(allowed("mat-mul", "64 x 64", "staged 64 x 64", "staged 64 x 64 int8")).toEqual([1e-9, 1e-9, 5e-4]);
 });
 
 test("a choice holds for its class alone, and a name that is unknown is none", () => {
