@@ -1,4 +1,4 @@
-// What mat-vec-f16.wgsl and mat-vec-int8.wgsl take for x: rows of it, each a whole number of groups, rounded as float32 does it.
+// What mat-vec-f16.wgsl and products-int8.wgsl take for x: rows of it, each a whole number of groups, rounded as float32 does it.
 import { GROUP_LENGTH } from "../quant/format.ts";
 import type { CompactArithmetic } from "../quant/preludes.ts";
 import { roundToHalf } from "./kv-layout.ts";

@@ -5,8 +5,10 @@ import fromLane4 from "./from-lane-4.wgsl?raw";
 import fromLane8 from "./from-lane-8.wgsl?raw";
 import { matMul } from "./mat-mul.ts";
 import source from "./mat-mul-broadcast.wgsl?raw";
+import fold from "./mat-mul-fold.wgsl?raw";
 import lanes4 from "./mat-mul-lanes-4.wgsl?raw";
 import lanes8 from "./mat-mul-lanes-8.wgsl?raw";
+import operands from "./mat-mul-operands.wgsl?raw";
 
 /** Rows of x in a lane's registers. */
 const ROWS_PER_LANE = 8;
@@ -15,7 +17,7 @@ const ROWS_PER_LANE = 8;
 export const matMulBroadcast4 = defineKernel({
   ...matMul,
   name: "mat-mul-broadcast-4",
-  source: source + lanes4 + fromLane4,
+  source: source + operands + fold + lanes4 + fromLane4,
   overrides: {},
   grid: ({ rows }: { rows: number }, { params }) => [
     Math.ceil(params.rowCount / ROW_TILE),
@@ -27,6 +29,6 @@ export const matMulBroadcast4 = defineKernel({
 export const matMulBroadcast8 = defineKernel({
   ...matMulBroadcast4,
   name: "mat-mul-broadcast-8",
-  source: source + lanes8 + fromLane8,
+  source: source + operands + fold + lanes8 + fromLane8,
   bindings: { ...matMul.bindings, input: "texture_read" },
 });

@@ -2,6 +2,7 @@
 import { defineKernel } from "../gpu/kernel.ts";
 import { ROW_TILE } from "../quant/format.ts";
 import source from "./mat-mul.wgsl?raw";
+import operands from "./mat-mul-operands.wgsl?raw";
 import { LINEAR_PARAMS } from "./mat-vec.ts";
 
 /** Rows of x in a thread's registers. */
@@ -13,7 +14,7 @@ const ROWS_PER_THREAD = 4;
  */
 export const matMul = defineKernel({
   name: "mat-mul",
-  source,
+  source: source + operands,
   bindings: {
     input: "read",
     quants: "read",

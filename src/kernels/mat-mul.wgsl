@@ -1,31 +1,8 @@
 // output (+)= W x (+ bias) for many rows of x. A thread owns 8 rows of W (lane, lane + 4, ...) times 4 rows of x, and adds up
 // each product in the order of the columns, so that a row's result never depends on the rows beside it.
-// The prelude of W's format is appended: see quant/group.wgsl.
-
-struct Params {
-  columns: u32,
-  rowCount: u32,
-  rowOffset: u32,
-  biasOffset: u32,
-  outStride: u32,
-  accumulate: u32,
-  hasBias: u32,
-  gather: u32,
-}
-
-struct Step {
-  rowCount: u32,
-  wantCount: u32,
-}
+// Appended are mat-mul-operands.wgsl and the prelude of W's format (see quant/group.wgsl).
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> quants: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> extras: array<u32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> wanted: array<u32>;
-@group(0) @binding(5) var<uniform> step: Step;
-@group(0) @binding(6) var<storage, read_write> output: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
 
 // Of a workgroup: tiles of W, and fours of rows of x. The threads of a tile's fours read the same weights at about the same time.
 override TILES: u32;
@@ -39,7 +16,7 @@ fn main(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let tile = (workgroup.x + workgroup.z * workgroups.x) * TILES + thread / LANES % TILES;
-  let rows = select(step.rowCount, step.wantCount, params.gather != 0u);
+  let rows = rowsOfStep();
   let row = (workgroup.y * FOURS + thread / (LANES * TILES)) * 4u;
   if (tile * 32u >= params.rowCount || row >= rows) {
     return;
@@ -47,8 +24,7 @@ fn main(
   let lane = thread % LANES;
   let groups = (params.columns + 31u) / 32u;
   let unit = tile * ((groups + GROUPS_PER_UNIT - 1u) / GROUPS_PER_UNIT);
-  // Rows past the end repeat the last one; what they give is not written.
-  let first = vec4<u32>(firstOf(row, rows), firstOf(row + 1u, rows), firstOf(row + 2u, rows), firstOf(row + 3u, rows));
+  let first = vec4<u32>(startOf(row, rows), startOf(row + 1u, rows), startOf(row + 2u, rows), startOf(row + 3u, rows));
 
   // Of each row of W its products with the four rows of x.
   var sums: array<vec4<f32>, 8>;
@@ -78,11 +54,6 @@ fn main(
   write(row, rows, n + 20u, sums[5]);
   write(row, rows, n + 24u, sums[6]);
   write(row, rows, n + 28u, sums[7]);
-}
-
-fn firstOf(row: u32, rows: u32) -> u32 {
-  let clamped = min(row, rows - 1u);
-  return select(clamped, wanted[clamped], params.gather != 0u) * (params.columns / 4u);
 }
 
 fn loadInput(first: u32, group: u32) -> array<vec4<f32>, 8> {
@@ -116,14 +87,6 @@ fn write(row: u32, rows: u32, n: u32, values: vec4<f32>) {
     return;
   }
   for (var i = 0u; i < min(rows - row, 4u); i++) {
-    let at = (row + i) * params.outStride + params.rowOffset + n;
-    var result = values[i];
-    if (params.hasBias != 0u) {
-      result += bias[params.biasOffset + n];
-    }
-    if (params.accumulate != 0u) {
-      result += output[at];
-    }
-    output[at] = result;
+    store(row + i, n, values[i]);
   }
 }

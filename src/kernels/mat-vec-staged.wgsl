@@ -1,6 +1,6 @@
 
 // x of the mat-vec kernels in a form of its own, made in workgroup memory by a thread for each group, a part of the columns at a
-// time. What the form is, and its products: a `Staged`, a stagedOf and an addDot follow. Chains of fma, as in mat-vec-tile.wgsl.
+// time. What the form is, and its products: a `Staged`, a stagedOf and an addDot follow, and largest.wgsl. Chains of fma, as in mat-vec-tile.wgsl.
 
 // Groups of x that are made ready at once, of each row of x.
 override STAGED = LANES * SLICES / ROWS;
@@ -33,17 +33,6 @@ fn loadRows(first: vec4<u32>, quads: u32, i: u32, lane: u32) -> GroupOfX {
     x.d = staged[at + 3u * STAGED];
   }
   return x;
-}
-
-// Bits of a float without its sign are in the order of the floats, with NaN above all: so that what is no number stays none.
-fn largestOf(x: array<vec4<f32>, 8>) -> f32 {
-  let all = max(max(max(sizes(x[0]), sizes(x[1])), max(sizes(x[2]), sizes(x[3]))),
-    max(max(sizes(x[4]), sizes(x[5])), max(sizes(x[6]), sizes(x[7]))));
-  return bitcast<f32>(max(max(all.x, all.y), max(all.z, all.w)));
-}
-
-fn sizes(x: vec4<f32>) -> vec4<u32> {
-  return bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu);
 }
 
 // A component for each row of x: sums + its product with a group of one row of the matrix.

@@ -3,15 +3,16 @@
 import { invariant } from "../base/invariant.ts";
 import { type QuantFormat, ROW_TILE } from "../quant/format.ts";
 import type { CompactArithmetic } from "../quant/preludes.ts";
+import largest from "./largest.wgsl?raw";
 import type { MatVecRows } from "./mat-vec.ts";
 import broadcast4 from "./mat-vec-broadcast-4.wgsl?raw";
 import broadcast8 from "./mat-vec-broadcast-8.wgsl?raw";
 import f16 from "./mat-vec-f16.wgsl?raw";
-import int8 from "./mat-vec-int8.wgsl?raw";
 import loads from "./mat-vec-loads.wgsl?raw";
 import staged from "./mat-vec-staged.wgsl?raw";
 import tile from "./mat-vec-tile.wgsl?raw";
 import type { KernelFacts } from "./precision.ts";
+import int8 from "./products-int8.wgsl?raw";
 
 export interface MatVecVariant {
   /** Kept with what was measured, and a part of the fingerprint. */
@@ -68,7 +69,10 @@ const BROADCAST: ReadonlyMap<number, MatVecVariant> = new Map([
 ]);
 
 /** With numbers of fewer bits. They keep a part of x in workgroup memory. */
-const COMPACT: Readonly<Record<CompactArithmetic, string>> = { f16: staged + f16, int8: staged + int8 };
+const COMPACT: Readonly<Record<CompactArithmetic, string>> = {
+  f16: staged + largest + f16,
+  int8: staged + largest + int8,
+};
 /** Products and sums of a group in halves, where an adapter computes with them. */
 export const F16: readonly MatVecVariant[] = [fewerBits("f16", 8, 2, 8), fewerBits("f16", 8, 4, 8)];
 /** With x rounded to bytes, where an adapter can multiply four at once. */

@@ -6,7 +6,8 @@ import { embed } from "../kernels/embed.ts";
 import { ACTIVATIONS, gatedActivation } from "../kernels/gated-activation.ts";
 import { matMul } from "../kernels/mat-mul.ts";
 import { matMulBroadcast4, matMulBroadcast8 } from "../kernels/mat-mul-broadcast.ts";
-import { readsTexture } from "../kernels/mat-mul-variant.ts";
+import { matMulStaged } from "../kernels/mat-mul-staged.ts";
+import { matMulPrelude, readsTexture } from "../kernels/mat-mul-variant.ts";
 import { rowsToTexture } from "../kernels/rows-to-texture.ts";
 import type { EmbedOp, GatedActivationOp, LinearOp, NormSpec } from "../model/graph.ts";
 import type { Matrix, MatrixPart } from "../model/weights.ts";
@@ -97,16 +98,17 @@ export function productOf(compiler: Compiler, op: LinearOp, { matrix, row, rowCo
 function matMulOperation(compiler: Compiler, op: LinearOp, part: PlacedPart): Promise<Operation<StepSize>> {
   const { matrix } = part;
   const { label, buffers, params } = productOf(compiler, op, part);
+  const variant = compiler.variants.matMul(matrix);
   const bound = {
     label,
-    prelude: matrix.format.prelude,
+    prelude: matMulPrelude(matrix.format, variant),
     buffers: { ...buffers, input: compiler.slot(op.input) },
     params: { ...params, accumulate: Number(op.residual), gather: 0 },
     overrides: {},
   };
-  const variant = compiler.variants.matMul(matrix);
-  if (variant.kernel === "mat-mul")
-    return compiler.prepare(matMul, { ...bound, overrides: { TILES: variant.tiles, FOURS: variant.fours } });
+  if (variant.kernel === "mat-mul") return compiler.prepare(matMul, { ...bound, overrides: variant.overrides });
+  if (variant.kernel === "mat-mul-staged")
+    return compiler.prepare(matMulStaged, { ...bound, overrides: variant.overrides });
   if (!readsTexture(variant)) return compiler.prepare(matMulBroadcast4, bound);
   return compiler.prepare(matMulBroadcast8, { ...bound, buffers: { ...buffers, input: rowTexture(compiler) } });
 }

@@ -5,7 +5,7 @@ import type { Device } from "../gpu/device.ts";
 import { decodeChunks, partialsLength } from "../kernels/attention-decode.ts";
 import { DEFAULT_KV_CACHE, KV_FORMATS, type KvCacheType, type KvFormat } from "../kernels/kv-format.ts";
 import { PAGE_LENGTH } from "../kernels/kv-layout.ts";
-import { matMulVariants, readsTexture } from "../kernels/mat-mul-variant.ts";
+import { broadcastFor, readsTexture } from "../kernels/mat-mul-variant.ts";
 import { MOST_SAMPLED_TOKENS, SAMPLE_RESULT_WORDS } from "../kernels/sample-rows.ts";
 import { buildGraph, type Graph, type Slot, type Stage } from "../model/graph.ts";
 import type { ModelSpec } from "../model/spec.ts";
@@ -99,6 +99,7 @@ export function planMemory(device: Device, spec: ModelSpec, request: MemoryReque
   const maxRows = { prefill, decode: DECODE_ROWS };
   const gpuSampling = (request.gpuSampling ?? !device.adapter.isFallback) && spec.vocabSize <= MOST_SAMPLED_TOKENS;
   const graphs = [buildGraph(spec, "prefill"), buildGraph(spec, "decode")];
+  const broadcast = broadcastFor(device.adapter);
   const scratchFor = (contextLength: number) =>
     scratchBytes(spec, graphs, {
       maxRows,
@@ -106,7 +107,7 @@ export function planMemory(device: Device, spec: ModelSpec, request: MemoryReque
       contextLength,
       layerPageBytes,
       gpuSampling,
-      rowTexture: matMulVariants(device.adapter).some(readsTexture),
+      rowTexture: broadcast !== undefined && readsTexture(broadcast),
     });
 
   const availableBytes = request.availableBytes ?? DEFAULT_BYTES;

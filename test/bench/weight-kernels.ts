@@ -9,7 +9,8 @@ import { type Device, openDevice } from "../../src/gpu/device.ts";
 import { type Operation, prepare } from "../../src/gpu/kernel.ts";
 import { matMul } from "../../src/kernels/mat-mul.ts";
 import { matMulBroadcast4, matMulBroadcast8 } from "../../src/kernels/mat-mul-broadcast.ts";
-import { matMulVariants } from "../../src/kernels/mat-mul-variant.ts";
+import { matMulStaged } from "../../src/kernels/mat-mul-staged.ts";
+import { matMulPrelude, matMulVariants } from "../../src/kernels/mat-mul-variant.ts";
 import { type MatVecRows, matVec } from "../../src/kernels/mat-vec.ts";
 import { matVecGated } from "../../src/kernels/mat-vec-gated.ts";
 import { type MatVecVariant, matVecBuild, matVecVariants } from "../../src/kernels/mat-vec-variant.ts";
@@ -119,15 +120,16 @@ async function runsOf(device: Device, format: QuantFormat, rowCount: number, col
     ...vecVariants.map((variant) => vec(variant, 1)),
     vec(seedsFor(device.adapter, format).matVec, 4),
     ...vecVariants.map(gated),
-    ...matMulVariants(device.adapter).map(
+    ...matMulVariants({ ...device.adapter, precision: "fast" }, format).map(
       (variant): Run => ({
         name: `mat-mul, ${variant.name}`,
         rows: prefillRows,
         prepare() {
-          const { prelude } = format;
+          const prelude = matMulPrelude(format, variant);
           const bound = { label, prelude, buffers, params: { ...params, accumulate: 0 }, overrides: {} };
-          if (variant.kernel === "mat-mul")
-            return prepare(device, matMul, { ...bound, overrides: { TILES: variant.tiles, FOURS: variant.fours } });
+          if (variant.kernel === "mat-mul") return prepare(device, matMul, { ...bound, overrides: variant.overrides });
+          if (variant.kernel === "mat-mul-staged")
+            return prepare(device, matMulStaged, { ...bound, overrides: variant.overrides });
           if (variant.lanes === 4) return prepare(device, matMulBroadcast4, bound);
           return prepare(device, matMulBroadcast8, { ...bound, buffers: { ...buffers, input: texture } });
         },

@@ -41,6 +41,11 @@ async function loadOn(device: Device, tuner?: Tuner, precision?: Precision): Pro
   return createGpuRuntime({ device, model, spec: specOf(model), tuner, precision });
 }
 
+/** With the kernels of GPUs, and without those for subgroups of a CPU's size. */
+function saidToBeGpu(own: Device): Device {
+  return Object.create(own, { adapter: { value: { ...own.adapter, isFallback: false, subgroupSize: 32 } } });
+}
+
 /** Logits behind a prompt, and behind one token more. */
 async function answer(runtime: Runtime): Promise<number[]> {
   const sequence = runtime.open();
@@ -146,23 +151,47 @@ describeAdapters("tuning", (adapter) => {
     exact.dispose();
   });
 
-  test("decode's kernels for GPUs answer as those for CPUs, up to the order of sums", async () => {
-    const own = await adapter.device();
-    const device: Device = Object.create(own, { adapter: { value: { ...own.adapter, isFallback: false } } });
+  test("kernels for GPUs answer as those for CPUs, up to the order of sums", async () => {
     const vec = ["8 x 16 for 16", "4 x 32 for 8", "32 x 4"];
-    const choose: Tuner["choose"] = async ({ classes }) =>
-      Object.fromEntries(
-        classes.map(({ name, family }, index) => [
-          name,
-          // Prefill's for GPUs take a CPU's compiler a minute.
-          family === "mat-vec" ? vec[index % vec.length]! : `broadcast ${own.adapter.subgroupSize}`,
-        ]),
-      );
-    const [asGpu, asCpu] = [await loadOn(device, { platform: "test", choose }), await load(adapter)];
-    for (const name of vec) expect(asGpu.info.fingerprint["variants"]).toContain(`: ${name}`);
+    const choose: Tuner["choose"] = async ({ classes }) => {
+      const ofDecode = classes.filter(({ family }) => family === "mat-vec");
+      return Object.fromEntries(ofDecode.map(({ name }, index) => [name, vec[index % vec.length]!]));
+    };
+    const [asGpu, asCpu] = [
+      await loadOn(saidToBeGpu(await adapter.device()), { platform: "test", choose }),
+      await load(adapter),
+    ];
+    for (const name of [...vec, "staged 64 x 64"]) expect(asGpu.info.fingerprint["variants"]).toContain(`: ${name}`);
     expectClose(await answer(asGpu), await answer(asCpu));
     asGpu.dispose();
     asCpu.dispose();
+  });
+
+  test("the mat-mul kernels of GPUs give what the seed's gives, within what their arithmetic may be off", async () => {
+    const ofGpu: Tuner = {
+      platform: "test",
+      async choose({ classes, taskOf }) {
+        const task = classes.filter(({ family }) => family === "mat-mul").map(taskOf)[0]!;
+        const output = async (variant: string) => {
+          const trial = await task.prepare(variant);
+          const values = await trial.output();
+          trial.free();
+          return values;
+        };
+        const [seed, ...others] = task.variants.filter((variant) => variant.startsWith("staged"));
+        expect([seed, ...others]).toEqual([
+          "staged 64 x 64",
+          "staged 128 x 64",
+          "staged 64 x 32",
+          "staged 64 x 64 int8",
+        ]);
+        const expected = await output(seed!);
+        for (const variant of others)
+          expect(nmse(await output(variant), expected), variant).toBeLessThan(task.maxDifference(variant) / 4);
+        return {};
+      },
+    };
+    (await loadOn(saidToBeGpu(await adapter.device()), ofGpu, "fast")).dispose();
   });
 
   test("a model that was measured answers as one that was not, up to the order of sums", async () => {

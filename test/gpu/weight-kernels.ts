@@ -53,8 +53,11 @@ export async function requireArithmetic(
   context.skip(variant?.arithmetic === "f16" && !shaderF16, "the adapter does not compute with halves");
 }
 
+/** Of mat-vec or of mat-mul. */
+type Compact = Pick<MatVecVariant, "arithmetic">;
+
 /** Rows of x as the products of a variant have them. */
-export function roundedFor(variant: MatVecVariant | undefined, x: Float32Array): Float32Array | Float64Array {
+export function roundedFor(variant: Compact | undefined, x: Float32Array): Float32Array | Float64Array {
   return variant?.arithmetic === undefined ? x : roundX(variant.arithmetic, x);
 }
 

@@ -32,7 +32,7 @@ export interface TuningSite {
 }
 
 /** Rows of a prefill step in a trial: enough to fill a GPU, little enough for a pass to be short. */
-const PREFILL_ROWS = 64;
+const PREFILL_ROWS = 128;
 /** Runs go round so many weights of a class, as in a step: one layer's alone might stay in a cache. */
 const WEIGHTS_IN_TURN = 128e6;
 

@@ -12,7 +12,7 @@ interface SeedRow {
   readonly matMul: string;
 }
 
-/** The first row that fits. CPU adapters pay for loads and barriers; GPUs want threads. */
+/** The first row that fits. CPU adapters pay for loads and barriers; GPUs want threads, and share what a workgroup holds. */
 const SEEDS: readonly SeedRow[] = [
   {
     adapters: "a CPU with subgroups of 8: lavapipe",
@@ -27,7 +27,7 @@ const SEEDS: readonly SeedRow[] = [
     matMul: "broadcast 4",
   },
   { adapters: "any other CPU", fits: ({ isFallback }) => isFallback, matVec: "8 x 1", matMul: "64 x 4" },
-  { adapters: "a GPU", fits: () => true, matVec: "8 x 16 for 16", matMul: "512 x 4" },
+  { adapters: "a GPU", fits: () => true, matVec: "8 x 16 for 16", matMul: "staged 64 x 64" },
 ];
 
 export interface Seeds {
@@ -45,6 +45,6 @@ export function seedsFor(facts: KernelFacts, format: QuantFormat): Seeds {
   const fast = facts.isFallback ? vec.find(({ arithmetic }) => arithmetic === "int8") : undefined;
   return {
     matVec: fast ?? vec.find(({ name }) => name === row.matVec)!,
-    matMul: matMulVariants(facts).find(({ name }) => name === row.matMul)!,
+    matMul: matMulVariants(facts, format).find(({ name }) => name === row.matMul)!,
   };
 }

@@ -3,7 +3,8 @@ import { sha256Hex } from "../../base/sha256.ts";
 import type { Device } from "../../gpu/device.ts";
 import { matMul } from "../../kernels/mat-mul.ts";
 import { matMulBroadcast4, matMulBroadcast8 } from "../../kernels/mat-mul-broadcast.ts";
-import { matMulVariants } from "../../kernels/mat-mul-variant.ts";
+import { matMulStaged } from "../../kernels/mat-mul-staged.ts";
+import { matMulPrelude, matMulVariants } from "../../kernels/mat-mul-variant.ts";
 import { matVec } from "../../kernels/mat-vec.ts";
 import { matVecGated } from "../../kernels/mat-vec-gated.ts";
 import { matVecResidual } from "../../kernels/mat-vec-residual.ts";
@@ -26,7 +27,7 @@ export async function tuningKey(
   facts: KernelFacts,
   platform: string,
 ): Promise<string> {
-  const kernels = [matVec, matVecGated, matVecResidual, matMul, matMulBroadcast4, matMulBroadcast8].map(
+  const kernels = [matVec, matVecGated, matVecResidual, matMul, matMulStaged, matMulBroadcast4, matMulBroadcast8].map(
     ({ source }) => source,
   );
   const vectors = SUPPORTED_FORMATS.flatMap((format) =>
@@ -35,13 +36,16 @@ export async function tuningKey(
       matVecBuild(format, variant, 1).prelude,
     ]),
   );
+  const products = SUPPORTED_FORMATS.flatMap((format) =>
+    matMulVariants(facts, format).flatMap((variant) => [JSON.stringify(variant), matMulPrelude(format, variant)]),
+  );
   const parts = {
     adapter: Object.entries(facts).sort(),
     features: [...features].sort(),
     // All other limits are WebGPU's defaults: see openDevice.
     limits: [gpu.limits.maxBufferSize, maxBindingBytes],
     platform,
-    kernels: [...kernels, ...new Set(vectors), matMulVariants(facts)],
+    kernels: [...kernels, ...new Set([...vectors, ...products])],
   };
   return sha256Hex(JSON.stringify(parts));
 }

@@ -28,14 +28,15 @@ export function variantsFor(facts: KernelFacts, choices: Choices): Variants {
     },
     matMul(matrix) {
       const chosen = choices[classOf("mat-mul", matrix)];
-      return matMulVariants(facts).find(({ name }) => name === chosen) ?? seedsFor(facts, matrix.format).matMul;
+      const all = matMulVariants(facts, matrix.format);
+      return all.find(({ name }) => name === chosen) ?? seedsFor(facts, matrix.format).matMul;
     },
   };
 }
 
 /** Names of the variants that an adapter can run for a class, the seed first. */
 export function candidatesOf({ family, format }: CandidateClass, facts: KernelFacts): readonly string[] {
-  const all = family === "mat-vec" ? matVecVariants(facts, format) : matMulVariants(facts);
+  const all = variantsOf(family, format, facts);
   const seeds = seedsFor(facts, format);
   const seed = family === "mat-vec" ? seeds.matVec.name : seeds.matMul.name;
   return [seed, ...all.map(({ name }) => name).filter((name) => name !== seed)];
@@ -50,8 +51,16 @@ const MAX_DIFFERENCE = { f32: 1e-9, f16: 5e-6, int8: 5e-4 };
 
 /** What a variant's output may be off in a trial. */
 export function maxDifferenceOf({ family, format }: CandidateClass, facts: KernelFacts, variant: string): number {
-  const all = family === "mat-vec" ? matVecVariants(facts, format) : [];
-  return MAX_DIFFERENCE[all.find(({ name }) => name === variant)?.arithmetic ?? "f32"];
+  const found = variantsOf(family, format, facts).find(({ name }) => name === variant);
+  return MAX_DIFFERENCE[found?.arithmetic ?? "f32"];
+}
+
+function variantsOf(
+  family: KernelFamily,
+  format: QuantFormat,
+  facts: KernelFacts,
+): readonly (MatVecVariant | MatMulVariant)[] {
+  return family === "mat-vec" ? matVecVariants(facts, format) : matMulVariants(facts, format);
 }
 
 export type CandidateClass = Pick<KernelClass, "family" | "format">;

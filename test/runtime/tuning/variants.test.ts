@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { readGguf } from "../../../src/gguf/gguf.ts";
 import type { TensorFormat } from "../../../src/gguf/tensor-types.ts";
+import type { StagedVariant } from "../../../src/kernels/mat-mul-variant.ts";
 import { type KernelFacts, PRECISIONS, type Precision } from "../../../src/kernels/precision.ts";
 import { specOf } from "../../../src/model/architectures/index.ts";
 import { buildGraph } from "../../../src/model/graph.ts";
@@ -14,6 +15,7 @@ import {
   candidatesOf,
   classesOf,
   describeVariants,
+  type KernelFamily,
   maxDifferenceOf,
   variantsFor,
 } from "../../../src/runtime/tuning/variants.ts";
@@ -33,9 +35,9 @@ test.each([
   ["SwiftShader", facts(true, 4), "broadcast 4", "broadcast 4"],
   ["a CPU without subgroups", facts(true, 0), "8 x 1", "64 x 4"],
   ["a CPU that cannot read textures", { ...facts(true, 8), readableTextures: false }, "8 x 1", "64 x 4"],
-  ["a GPU", facts(false, 32), "8 x 16 for 16", "512 x 4"],
-  ["a GPU with subgroups of 8", facts(false, 8), "8 x 16 for 16", "512 x 4"],
-  ["a GPU that says nothing", facts(false, 0), "8 x 16 for 16", "512 x 4"],
+  ["a GPU", facts(false, 32), "8 x 16 for 16", "staged 64 x 64"],
+  ["a GPU with subgroups of 8", facts(false, 8), "8 x 16 for 16", "staged 64 x 64"],
+  ["a GPU that says nothing", facts(false, 0), "8 x 16 for 16", "staged 64 x 64"],
 ])("%s begins with its seeds", (_, adapter, matVec, matMul) => {
   expect(seedsFor(adapter, Q4_1).matVec.name).toBe(matVec);
   expect(seedsFor(adapter, Q4_1).matMul.name).toBe(matMul);
@@ -65,10 +67,33 @@ test("each adapter has at most 12 variants of a family, of different names, with
         } else {
           const variant = variants.matMul(matrix);
           expect(variant.name).toBe(name);
-          if (variant.kernel === "mat-mul") expect(4 * variant.tiles * variant.fours).toBeLessThanOrEqual(256);
+          if (variant.kernel === "mat-mul")
+            expect(4 * variant.overrides.TILES * variant.overrides.FOURS).toBeLessThanOrEqual(256);
+          if (variant.kernel === "mat-mul-staged") expectStaged(variant);
         }
       }
     }
+  }
+});
+
+/** What mat-mul-staged.wgsl and its arithmetics count on: threads, their shares of rows, and workgroup memory. */
+function expectStaged({ overrides: { TILES, ROWS, W_FOURS, X_FOURS }, arithmetic }: StagedVariant): void {
+  const rowsOfW = TILES * 32;
+  const threads = (rowsOfW / (4 * W_FOURS)) * (ROWS / (4 * X_FOURS));
+  expect(threads).toBeLessThanOrEqual(256);
+  expect((rowsOfW + ROWS) * (arithmetic === "int8" ? 3 : 5) * 16).toBeLessThanOrEqual(16 * 1024);
+  if (arithmetic === "int8") {
+    expect(threads).toBeGreaterThanOrEqual(Math.max(rowsOfW, ROWS));
+  } else {
+    expect([1, 2]).toContain(threads / rowsOfW);
+    expect([1, 2]).toContain((4 * ROWS) / threads);
+  }
+}
+
+test("a CPU adapter, to which barriers are dear, is offered no staged mat-mul, and a GPU is", () => {
+  for (const adapter of ADAPTERS) {
+    const names = candidatesOf({ family: "mat-mul", format: Q4_1 }, adapter);
+    expect(names.some((name) => name.startsWith("staged"))).toBe(!adapter.isFallback);
   }
 });
 
@@ -92,16 +117,22 @@ test.each<[string, KernelFacts, TensorFormat, readonly string[]]>([
   const format = formatOf(name)!;
   const candidates = candidatesOf({ family: "mat-vec", format }, adapter);
   expect(candidates.filter((variant) => / (f16|int8)$/.test(variant))).toEqual(compact);
-  // A GPU has to be measured before it loses precision, which a CPU adapter never is.
+  const products = candidatesOf({ family: "mat-mul", format }, adapter).filter((variant) => variant.endsWith("int8"));
+  expect(products).toEqual(compact.includes("8 x 8 int8") ? ["staged 64 x 64 int8"] : []);
+  // A GPU has to be measured before it loses precision, which a CPU adapter never is; that loses it in decode alone.
   expect(seedsFor(adapter, format).matVec.arithmetic).toBeUndefined();
-  const ofCpu = seedsFor({ ...adapter, isFallback: true }, format).matVec.arithmetic;
-  expect(ofCpu).toBe(compact.includes("8 x 8 int8") ? "int8" : undefined);
+  expect(seedsFor(adapter, format).matMul.arithmetic).toBeUndefined();
+  const ofCpu = seedsFor({ ...adapter, isFallback: true }, format);
+  expect(ofCpu.matVec.arithmetic).toBe(compact.includes("8 x 8 int8") ? "int8" : undefined);
+  expect(ofCpu.matMul.arithmetic).toBeUndefined();
 });
 
 test("in a trial numbers of fewer bits may be off by more than sums in another order", () => {
-  const [adapter, kernels] = [facts(false, 32, "fast"), { family: "mat-vec", format: Q4_1 } as const];
-  const allowed = ["8 x 4", "8 x 8 f16", "8 x 8 int8"].map((name) => maxDifferenceOf(kernels, adapter, name));
-  expect(allowed).toEqual([1e-9, 5e-6, 5e-4]);
+  const adapter = facts(false, 32, "fast");
+  const allowed = (family: KernelFamily, ...names: string[]) =>
+    names.map((name) => maxDifferenceOf({ family, format: Q4_1 }, adapter, name));
+  expect(allowed("mat-vec", "8 x 4", "8 x 8 f16", "8 x 8 int8")).toEqual([1e-9, 5e-6, 5e-4]);
+  expect(allowed("mat-mul", "64 x 64", "staged 64 x 64", "staged 64 x 64 int8")).toEqual([1e-9, 1e-9, 5e-4]);
 });
 
 test("a choice holds for its class alone, and a name that is unknown is none", () => {
@@ -110,7 +141,7 @@ test("a choice holds for its class alone, and a name that is unknown is none", (
   const variants = variantsFor(adapter, { "mat-vec Q8_0 96 x 64": "32 x 4", "mat-mul Q8_0 96 x 64": "nothing" });
   expect(variants.matVec(matrix(96)).name).toBe("32 x 4");
   expect(variants.matVec(matrix(95)).name).toBe("8 x 16 for 16");
-  expect(variants.matMul(matrix(96)).name).toBe("512 x 4");
+  expect(variants.matMul(matrix(96)).name).toBe("staged 64 x 64");
 });
 
 test("a model's classes: decode's first, larger matrices first, each with every op that takes its variant", async () => {
