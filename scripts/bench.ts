@@ -15,7 +15,7 @@ import {
   rivalFigures,
   type Skipped,
 } from "../test/bench/contender.ts";
-import { serveNodeIngle } from "../test/bench/node-ingle.ts";
+import { GPU, serveNodeIngle } from "../test/bench/node-ingle.ts";
 import { installRival } from "../test/bench/rivals.ts";
 import { costTable, describeMachine, type Machine, skippedLines, speedTable } from "../test/bench/table.ts";
 import { openDawn } from "./dawn.ts";
@@ -65,8 +65,8 @@ export async function main(args: string[]): Promise<void> {
   try {
     const contenders: (Contender | undefined)[] = [];
     const gpu = await gpuInNode();
-    for (const adapter of [...(gpu === undefined ? [] : [gpu]), "lavapipe", "swiftshader"])
-      contenders.push(ingleInNode(adapter, modelPath));
+    if (gpu !== undefined) contenders.push(ingleInNode(gpu, GPU, modelPath));
+    for (const driver of ["lavapipe", "swiftshader"]) contenders.push(ingleInNode(driver, driver, modelPath));
     if (chromium) contenders.push(chromium.ingle(), chromium.wllama(1), chromium.wllama(cpus().length));
     for (const processor of new Set([...(gpu === undefined ? [] : ["vulkan"]), "1", String(cpus().length)]))
       contenders.push(await attempt("llama.cpp", () => llamaCpp(processor, modelPath)));
@@ -115,9 +115,10 @@ async function gpuInNode(): Promise<string | undefined> {
   return best !== undefined && !/llvmpipe|swiftshader/i.test(best) ? best : undefined;
 }
 
-function ingleInNode(adapter: string, modelPath: string): Contender {
+/** @param adapter as serveNodeIngle takes it */
+function ingleInNode(name: string, adapter: string, modelPath: string): Contender {
   const args = [join(PROJECT_ROOT, "scripts/run.mjs"), "bench", "--serve", adapter, "--model", modelPath];
-  return childContender(`Ingle in Node, ${adapter}`, args, PROJECT_ROOT, (round: RoundFigures) => round);
+  return childContender(`Ingle in Node, ${name}`, args, PROJECT_ROOT, (round: RoundFigures) => round);
 }
 
 /** @param processor "vulkan", or a number of threads */

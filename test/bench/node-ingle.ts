@@ -5,6 +5,10 @@ import { yieldToAdapter } from "../../scripts/yield-to-adapter.ts";
 import { serveContender } from "./child-contender.ts";
 import { type Bench, openBench } from "./measure.ts";
 
+/** Names the system's best GPU, whose name as it gives it finds it not. */
+export const GPU = "gpu";
+
+/** @param adapter as openDawn takes it, or GPU */
 export function serveNodeIngle(adapter: string, modelPath: string): Promise<void> {
   let bench: Bench | undefined;
   const heapBytes = () => {
@@ -13,7 +17,7 @@ export function serveNodeIngle(adapter: string, modelPath: string): Promise<void
   };
   return serveContender({
     async open(plan) {
-      const { gpu, name } = await openDawn({ adapter });
+      const { gpu, name } = await openDawn(adapter === GPU ? {} : { adapter });
       bench = await openBench(gpu, await openFileSource(modelPath), plan, heapBytes);
       yieldToAdapter(name);
       return bench.load;
