@@ -125,7 +125,8 @@ function ingleInNode(name: string, adapter: string, modelPath: string): Contende
 function llamaCpp(processor: string, modelPath: string): Contender {
   const folder = installRival("llama.cpp");
   const script = join(PROJECT_ROOT, "test/bench/llama-cpp.mjs");
-  return childContender("llama.cpp natively", [script, folder, modelPath, processor], PROJECT_ROOT, rivalFigures);
+  const name = `llama.cpp natively${processor === "vulkan" ? " on Vulkan" : ""}`;
+  return childContender(name, [script, folder, modelPath, processor], PROJECT_ROOT, rivalFigures);
 }
 
 function describe(chromium: string | undefined): Machine {

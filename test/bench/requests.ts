@@ -35,8 +35,9 @@ export async function openRequestBench(runtime: Runtime, source: ByteSource): Pr
     onStats: (figures) => stats.push(figures),
   });
   let asked = 0;
+  let tokensPerWord = 1;
   /** Of so many tokens, the first unlike all before. */
-  const newText = (tokens: number) => `${++asked}${words(tokens)}`;
+  const newText = (tokens: number) => `${++asked}${words(Math.round(tokens / tokensPerWord))}`;
 
   const request = (messages: ChatCompletionMessageParam[], tokens: number) => ({
     model: engine.info.id,
@@ -45,11 +46,17 @@ export async function openRequestBench(runtime: Runtime, source: ByteSource): Pr
     temperature: 0,
     ignore_eos: true,
   });
+  async function promptTokens(content: string): Promise<number> {
+    const { usage } = await engine.chat.completions.create(request([{ role: "user", content }], 1));
+    return usage!.prompt_tokens;
+  }
   async function answer(messages: ChatCompletionMessageParam[], tokens: number) {
     const { choices } = await engine.chat.completions.create(request(messages, tokens));
     return { content: choices[0]!.message.content ?? "", seconds: stats.at(-1)!.firstTokenMs / 1000 };
   }
 
+  const [some, more] = await Promise.all([1, 101].map((count) => promptTokens(words(count))));
+  tokensPerWord = (more! - some!) / 100;
   return {
     async firstToken(tokens) {
       return (await answer([{ role: "user", content: newText(tokens) }], 1)).seconds;
@@ -78,7 +85,7 @@ export async function openRequestBench(runtime: Runtime, source: ByteSource): Pr
     async turns(tokens) {
       const messages: ChatCompletionMessageParam[] = [{ role: "user", content: newText(tokens) }];
       const first = await answer(messages, ANSWER_TOKENS);
-      messages.push({ role: "assistant", content: first.content }, { role: "user", content: words(ANSWER_TOKENS) });
+      messages.push({ role: "assistant", content: first.content }, { role: "user", content: newText(ANSWER_TOKENS) });
       const second = await answer(messages, 1);
       return { first: first.seconds, second: second.seconds };
     },
@@ -98,7 +105,7 @@ export async function openRequestBench(runtime: Runtime, source: ByteSource): Pr
   };
 }
 
-/** So many common words; each is one token in most vocabularies. */
+/** So many common words. */
 export function words(count: number): string {
   const common = [" time", " year", " people", " way", " day", " man", " world", " life", " hand", " part"];
   return Array.from({ length: count }, (_, index) => common[index % common.length]).join("");

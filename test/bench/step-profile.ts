@@ -15,6 +15,7 @@ import { openDevice } from "../../src/gpu/device.ts";
 import { specOf } from "../../src/model/architectures/index.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu-runtime.ts";
 import type { Runtime, SequenceId } from "../../src/runtime/runtime.ts";
+import { createTuner } from "../../src/runtime/tuning/tuner.ts";
 
 const ROUNDS = 5;
 const STEPS = 16;
@@ -27,7 +28,8 @@ export async function main(args: string[]): Promise<void> {
   const dawn = await openDawn(adapter === undefined ? {} : { adapter });
   const device = await openDevice(dawn.gpu);
   const model = await readGguf(await openFileSource(path));
-  const runtime = await createGpuRuntime({ device, model, spec: specOf(model), contextLength: CONTEXT_LENGTH });
+  const tuner = createTuner({ platform: "bench" });
+  const runtime = await createGpuRuntime({ device, model, spec: specOf(model), contextLength: CONTEXT_LENGTH, tuner });
   yieldToAdapter(dawn.name);
   const sequences: SequenceId[] = [];
   for (let row = 0; row < (stage === "decode" ? Number(rows) : 1); row++) {

@@ -27,6 +27,11 @@ export interface TuneOptions {
   readonly now: () => number;
   /** Time for measuring, all tasks together. */
   readonly timingMs: number;
+  /**
+   * Of it, how long the first seed runs before anything counts: a GPU that was idle raises its clock by and by, and what is timed
+   * first would be timed at another speed than the rest.
+   */
+  readonly warmUpMs: number;
   /** Time for compiling and checking, all tasks together: a driver that is slow to compile keeps more seeds. */
   readonly preparingMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -52,12 +57,12 @@ const LEAST_GAIN = 0.03;
 export async function tune(tasks: readonly TuningTask[], options: TuneOptions): Promise<Record<string, string>> {
   const budget = createBudget(options);
   const chosen: Record<string, string> = {};
-  for (const task of tasks) {
+  for (const [index, task] of tasks.entries()) {
     throwIfAborted(options.signal);
     const trials = new Map<string, Trial>();
     try {
       const ready = await budget.preparing(() => prepareAll(task, trials));
-      const rounds = ready && (await measure(task.variants[0]!, trials, budget));
+      const rounds = ready && (await measure(task.variants[0]!, trials, budget, index === 0 ? options.warmUpMs : 0));
       if (!rounds) break;
       chosen[task.name] = fastest(task.variants[0]!, rounds);
       const medians = [...rounds].map(([variant, runMs]) => [variant, median(runMs)] as const);
@@ -135,11 +140,13 @@ async function measure(
   seed: string,
   trials: Map<string, Trial>,
   budget: Budget,
+  warmUpMs: number,
 ): Promise<Map<string, readonly number[]> | undefined> {
   const time = async (trial: Trial, repeats: number) => {
     const ms = await budget.timing(() => trial.run(repeats));
     return ms === undefined ? undefined : ms / repeats;
   };
+  if (!(await warmUp(trials.get(seed)!, time, warmUpMs))) return undefined;
   const found = await repeatsFor(trials.get(seed)!, time);
   if (!found) return undefined;
   const { repeats, seedMs } = found;
@@ -164,11 +171,22 @@ async function measure(
   return times;
 }
 
+type Time = (trial: Trial, repeats: number) => Promise<number | undefined>;
+
+/** False when the budget ran out. */
+async function warmUp(seed: Trial, time: Time, warmUpMs: number): Promise<boolean> {
+  let repeats = 1;
+  for (let ms = 0; ms < warmUpMs; ) {
+    const each = await time(seed, repeats);
+    if (each === undefined) return false;
+    ms += each * repeats;
+    if (each * repeats < PASS_MS) repeats *= 2;
+  }
+  return true;
+}
+
 /** How many runs make a pass long enough to be measured. */
-async function repeatsFor(
-  seed: Trial,
-  time: (trial: Trial, repeats: number) => Promise<number | undefined>,
-): Promise<{ repeats: number; seedMs: number } | undefined> {
+async function repeatsFor(seed: Trial, time: Time): Promise<{ repeats: number; seedMs: number } | undefined> {
   for (let repeats = 1; ; repeats *= 2) {
     const seedMs = await time(seed, repeats);
     if (seedMs === undefined) return undefined;

@@ -15,6 +15,7 @@ export interface TunerOptions {
   /** "gpus": a CPU adapter takes its seeds, which are known to be good, untimed. For tests and benches: "all". Default "gpus". */
   readonly adapters?: "gpus" | "all" | undefined;
   readonly timingMs?: number | undefined;
+  readonly warmUpMs?: number | undefined;
   readonly preparingMs?: number | undefined;
   readonly onMeasured?: TuneOptions["onMeasured"];
 }
@@ -39,6 +40,7 @@ export interface Tuner {
 }
 
 const TIMING_MS = 1500;
+const WARM_UP_MS = 300;
 /** Dozens of pipelines take a second where drivers are quick, and half a minute where they are not. */
 const PREPARING_MS = 5000;
 const STORE_MS = 1000;
@@ -79,6 +81,7 @@ export function createTuner(options: TunerOptions): Tuner {
     const measured = await tune(tasks, {
       now,
       timingMs: options.timingMs ?? TIMING_MS,
+      warmUpMs: options.warmUpMs ?? WARM_UP_MS,
       preparingMs: options.preparingMs ?? PREPARING_MS,
       signal,
       onMeasured: options.onMeasured,

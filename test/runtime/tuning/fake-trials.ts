@@ -60,5 +60,5 @@ export function fakeTask(clock: ReturnType<typeof fakeClock>, name: string, vari
 
 /** Without limits that would be met. */
 export function optionsOf(clock: ReturnType<typeof fakeClock>): TuneOptions {
-  return { now: clock.now, timingMs: Number.POSITIVE_INFINITY, preparingMs: Number.POSITIVE_INFINITY };
+  return { now: clock.now, timingMs: Number.POSITIVE_INFINITY, warmUpMs: 0, preparingMs: Number.POSITIVE_INFINITY };
 }

@@ -68,6 +68,18 @@ test("a pass is repeated until it takes 5 ms, and none takes longer than 30 ms h
   expect(measured).toEqual([{ seed: expect.closeTo(0.01, 9) }]);
 });
 
+test("before anything counts the first seed runs for a while, in passes that are no longer than others", async () => {
+  const clock = fakeClock();
+  const tasks = ["first", "second"].map((name) => fakeTask(clock, name, { seed: { runMs: 1 }, a: { runMs: 0.5 } }));
+  const all = tasks.map(({ task }) => task);
+  expect(await tune(all, { ...optionsOf(clock), warmUpMs: 300 })).toEqual({ first: "a", second: "a" });
+  const [first, second] = tasks.map(({ runs }) =>
+    runs.filter(({ variant }) => variant === "seed").map(({ repeats }) => repeats),
+  );
+  expect(first!.slice(0, 40)).toEqual([1, 2, 4, ...Array.from({ length: 37 }, () => 8)]);
+  expect(second).toEqual([1, 2, 4, 8, 8, 8, 8]);
+});
+
 /** Of the passes of a variant, the first that are no rounds being probes, some take longer than they should. */
 function disturb(
   { task }: ReturnType<typeof fakeTask>,
