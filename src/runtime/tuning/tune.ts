@@ -51,25 +51,41 @@ const ROUND_LIMIT = 1.5;
 /** A candidate has to be better than the seed by more than what quiet measurements scatter by. */
 const LEAST_GAIN = 0.03;
 /**
- * The best variant of each task that was measured to the end; what the budget did not reach is absent.
+ * The best variant of each task that was measured to the end; what the budget did not reach is absent. All that is measured is
+ * compiled first: while a driver compiles, a GPU's clock falls.
  * @throws EngineError `aborted`, `device_lost`, `disposed`, and what the seed's own preparation throws
  */
 export async function tune(tasks: readonly TuningTask[], options: TuneOptions): Promise<Record<string, string>> {
   const budget = createBudget(options);
-  const chosen: Record<string, string> = {};
-  for (const [index, task] of tasks.entries()) {
-    throwIfAborted(options.signal);
-    const trials = new Map<string, Trial>();
-    try {
-      const ready = await budget.preparing(() => prepareAll(task, trials));
-      const rounds = ready && (await measure(task.variants[0]!, trials, budget, index === 0 ? options.warmUpMs : 0));
-      if (!rounds) break;
-      chosen[task.name] = fastest(task.variants[0]!, rounds);
-      const medians = [...rounds].map(([variant, runMs]) => [variant, median(runMs)] as const);
-      options.onMeasured?.(task.name, Object.fromEntries(medians));
-    } finally {
-      for (const trial of trials.values()) trial.free();
+  const prepared = new Map<TuningTask, Map<string, Trial>>();
+  try {
+    for (const task of tasks) {
+      const trials = new Map<string, Trial>();
+      prepared.set(task, trials);
+      if (await budget.preparing(() => prepareAll(task, trials))) continue;
+      prepared.delete(task);
+      break;
     }
+    return await measureAll(prepared, budget, options);
+  } finally {
+    for (const trials of prepared.values()) for (const trial of trials.values()) trial.free();
+  }
+}
+
+async function measureAll(
+  prepared: ReadonlyMap<TuningTask, Map<string, Trial>>,
+  budget: Budget,
+  { warmUpMs, onMeasured }: TuneOptions,
+): Promise<Record<string, string>> {
+  const chosen: Record<string, string> = {};
+  let isWarm = false;
+  for (const [{ name, variants }, trials] of prepared) {
+    const rounds = await measure(variants[0]!, trials, budget, isWarm ? 0 : warmUpMs);
+    if (!rounds) break;
+    isWarm = true;
+    chosen[name] = fastest(variants[0]!, rounds);
+    const medians = [...rounds].map(([variant, runMs]) => [variant, median(runMs)] as const);
+    onMeasured?.(name, Object.fromEntries(medians));
   }
   return chosen;
 }

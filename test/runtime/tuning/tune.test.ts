@@ -122,7 +122,7 @@ test("when the time is over, what was not measured to the end is left to its see
   expect(chosen).toEqual({ first: "a" });
   expect(clock.now()).toBeLessThan(90 + 8);
   expect(tasks[1]!.runs.length).toBeGreaterThan(0);
-  expect(tasks[2]!.prepared).toEqual([]);
+  expect(tasks[2]!.runs).toEqual([]);
   expect(tasks.map(({ counts }) => counts.open)).toEqual([0, 0, 0]);
 });
 
