@@ -8,7 +8,7 @@ import type { Device } from "../gpu/device.ts";
 import type { BufferBinding } from "../gpu/kernel.ts";
 import { type QuantFormat, ROW_TILE } from "../quant/format.ts";
 import { formatOf } from "../quant/formats.ts";
-import { planeSizes, repackRows, rowBytes } from "../quant/repack.ts";
+import { type PlaneMemory, planeSizes, repackRows, reusedPlanes, rowBytes } from "../quant/repack.ts";
 import type { Graph } from "./graph.ts";
 import type { MatrixRef } from "./spec.ts";
 import { allocateVectors, type Vectors } from "./vectors.ts";
@@ -117,11 +117,12 @@ export async function allocateWeights(device: Device, gguf: Gguf, graphs: readon
       };
       let done = 0;
       let staged = 0;
+      const memory = reusedPlanes();
       for await (const { tensor, firstRow, rowCount, bytes } of chunks(gguf, inFileOrder, signal)) {
         spent("readMs");
         device.check();
         const placement = placements.get(tensor.name);
-        if (placement) staged += writeRows(device, placement, firstRow, rowCount, bytes);
+        if (placement) staged += writeRows(device, placement, firstRow, rowCount, bytes, memory);
         else vectors.write(tensor, bytes);
         spent("repackMs");
         if (staged >= STAGED_BYTES) {
@@ -272,6 +273,7 @@ function writeRows(
   firstRow: number,
   rowCount: number,
   bytes: Uint8Array,
+  memory: PlaneMemory,
 ): number {
   const { format, columns, parts } = matrix;
   const perRow = rowBytes(format, columns);
@@ -282,7 +284,7 @@ function writeRows(
     const [from, to] = [Math.max(start, part.firstRow), Math.min(end, part.firstRow + part.rowCount)];
     if (from >= to) continue;
     const rows = bytes.subarray((from - start) * perRow, (to - start) * perRow);
-    const { quants, extras } = repackRows(format, rows, to - from, columns);
+    const { quants, extras } = repackRows(format, rows, to - from, columns, memory);
     const tiles = (from - part.firstRow) / ROW_TILE;
     device.buffers.write(part.quants, quants, tiles * tile.quantsBytes);
     if (extras.length > 0) device.buffers.write(part.extras, extras, part.extras.offset! + tiles * tile.extrasBytes);

@@ -25,14 +25,18 @@ export function floatFormat({ name, byteLength, read, prelude }: FloatShape): Qu
       for (let at = 0, index = 0; at < source.length; at += byteLength, index++) out[index] = read(view, at);
     },
 
-    repackUnit(source, offset, blocks, quants, vector) {
+    repackUnit(source, offset, stride, rows, blocks, quants, vector) {
       const bytes = blocks * byteLength;
       const words = bytes >> 2;
-      for (let word = 0; word < words; word++) {
-        quants[vector + (word >> 2) * VECTOR_STRIDE + (word & 3)] = source.getUint32(offset + 4 * word, true);
-      }
-      if (bytes & 2) {
-        quants[vector + (words >> 2) * VECTOR_STRIDE + (words & 3)] = source.getUint16(offset + 4 * words, true);
+      for (let row = 0; row < rows; row++) {
+        const from = offset + row * stride;
+        const to = vector + 4 * row;
+        for (let word = 0; word < words; word++) {
+          quants[to + (word >> 2) * VECTOR_STRIDE + (word & 3)] = source.getUint32(from + 4 * word, true);
+        }
+        if (bytes & 2) {
+          quants[to + (words >> 2) * VECTOR_STRIDE + (words & 3)] = source.getUint16(from + 4 * words, true);
+        }
       }
     },
   };

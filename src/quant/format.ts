@@ -35,12 +35,15 @@ export interface QuantFormat {
    */
   dequantize(source: Uint8Array, out: Float32Array): void;
   /**
-   * Writes one unit of one row. `blocks` of its blocks exist, the first at `offset` of `source`; the rest stay zero. The
-   * row's first vector is at word `vector` of `quants`, its first extra at word `extra` of `extras`; both planes hold zeros.
+   * Writes one unit of `rows` rows, from the first of a tile on. `blocks` of its blocks exist: the first row's from byte `offset`
+   * of `source`, each further row's `stride` bytes behind. They go from word `vector` of `quants` and word `extra` of `extras`
+   * on; what does not exist is left alone. A loop over rows in here is several times faster than a call for each.
    */
   repackUnit(
     source: DataView,
     offset: number,
+    stride: number,
+    rows: number,
     blocks: number,
     quants: Uint32Array,
     vector: number,

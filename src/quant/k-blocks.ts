@@ -55,26 +55,30 @@ export function kBlockFormat({ name, hasFifthBit, prelude, compactPreludes }: KB
       }
     },
 
-    repackUnit(source, at, blocks, quants, vector, extras, extra) {
-      if (blocks === 0) return;
-      extras[extra] = source.getUint32(at, true);
-      for (let half = 0; half < 2; half++) {
-        extras[extra + (1 + half) * EXTRA_STRIDE] = scaleBytes(source, at, half);
-        extras[extra + (3 + half) * EXTRA_STRIDE] = minimumBytes(source, at, half);
-      }
-      for (let group = 0; group < GROUPS; group++) {
-        const nibbles = at + nibblesAt + 32 * (group >> 1);
-        repackNibbles(source, nibbles, 4 * (group & 1), quants, vector + group * VECTOR_STRIDE);
-        if (hasFifthBit) {
-          let fifthBits = 0;
-          for (let i = 0; i < 8; i++) {
-            fifthBits |= ((source.getUint32(at + AFTER_SCALES + 4 * i, true) >>> group) & 0x01010101) << i;
-          }
-          extras[extra + (5 + group) * EXTRA_STRIDE] = fifthBits;
+    repackUnit(source, offset, stride, rows, _blocks, quants, vector, extras, extra) {
+      for (let row = 0; row < rows; row++) {
+        const at = offset + row * stride;
+        const to = extra + row;
+        extras[to] = source.getUint32(at, true);
+        for (let half = 0; half < 2; half++) {
+          extras[to + (1 + half) * EXTRA_STRIDE] = scaleBytes(source, at, half);
+          extras[to + (3 + half) * EXTRA_STRIDE] = minimumBytes(source, at, half);
+        }
+        for (let group = 0; group < GROUPS; group++) {
+          const nibbles = at + nibblesAt + 32 * (group >> 1);
+          repackNibbles(source, nibbles, 4 * (group & 1), quants, vector + 4 * row + group * VECTOR_STRIDE);
+          if (hasFifthBit) extras[to + (5 + group) * EXTRA_STRIDE] = fifthBits(source, at + AFTER_SCALES, group);
         }
       }
     },
   };
+}
+
+/** Of a group, in the order of the extras, from the 32 bytes at `at`. */
+function fifthBits(source: DataView, at: number, group: number): number {
+  let bits = 0;
+  for (let i = 0; i < 8; i++) bits |= ((source.getUint32(at + 4 * i, true) >>> group) & 0x01010101) << i;
+  return bits;
 }
 
 /** The scales of groups 4 half ... 4 half + 3, a byte each. Layout: ggml's get_scale_min_k4. */

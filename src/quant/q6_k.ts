@@ -41,25 +41,30 @@ export const Q6_K: QuantFormat = {
     }
   },
 
-  repackUnit(bytes, at, blocks, quants, vector, extras, extra) {
-    if (blocks === 0) return;
-    extras[extra] = bytes.getUint16(at + D_AT, true);
-    for (let i = 0; i < 4; i++) {
-      extras[extra + (1 + i) * EXTRA_STRIDE] = bytes.getUint32(at + SCALES_AT + 4 * i, true);
-    }
-    for (let index = 0; index < 8; index++) {
-      repackNibbles(bytes, at + nibblesOf(index), shiftOf(index), quants, vector + index * VECTOR_STRIDE);
-      for (let half = 0; half < 2; half++) {
-        const from = at + HIGH_AT + 32 * (index >> 2) + 16 * half;
-        let pairs = 0;
-        for (let i = 0; i < 4; i++) {
-          pairs |= ((bytes.getUint32(from + 4 * i, true) >>> (2 * (index & 3))) & 0x03030303) << (2 * i);
-        }
-        extras[extra + (5 + 2 * index + half) * EXTRA_STRIDE] = pairs;
+  repackUnit(bytes, offset, stride, rows, _blocks, quants, vector, extras, extra) {
+    for (let row = 0; row < rows; row++) {
+      const at = offset + row * stride;
+      const to = extra + row;
+      extras[to] = bytes.getUint16(at + D_AT, true);
+      for (let i = 0; i < 4; i++) extras[to + (1 + i) * EXTRA_STRIDE] = bytes.getUint32(at + SCALES_AT + 4 * i, true);
+      for (let index = 0; index < 8; index++) {
+        const word = vector + 4 * row + index * VECTOR_STRIDE;
+        repackNibbles(bytes, at + nibblesOf(index), shiftOf(index), quants, word);
+        for (let half = 0; half < 2; half++)
+          extras[to + (5 + 2 * index + half) * EXTRA_STRIDE] = highBits(bytes, at, index, half);
       }
     }
   },
 };
+
+/** Of a group's 16 weights, in the order of the extras. */
+function highBits(bytes: DataView, block: number, index: number, half: number): number {
+  const from = block + HIGH_AT + 32 * (index >> 2) + 16 * half;
+  const shift = 2 * (index & 3);
+  let pairs = 0;
+  for (let i = 0; i < 4; i++) pairs |= ((bytes.getUint32(from + 4 * i, true) >>> shift) & 0x03030303) << (2 * i);
+  return pairs;
+}
 
 /** Groups 0 and 2 of each half of the block share 32 bytes, as do 1 and 3. */
 function nibblesOf(index: number): number {

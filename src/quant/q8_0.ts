@@ -25,13 +25,14 @@ export const Q8_0: QuantFormat = {
     }
   },
 
-  repackUnit(bytes, offset, blocks, quants, vector, extras, extra) {
-    for (let block = 0; block < blocks; block++) {
-      const at = offset + block * BYTES;
-      extras[extra]! |= bytes.getUint16(at, true) << (16 * block);
-      for (let half = 0; half < 2; half++) {
-        const word = vector + (2 * block + half) * VECTOR_STRIDE;
-        const from = at + 2 + 16 * half;
+  repackUnit(bytes, offset, stride, rows, blocks, quants, vector, extras, extra) {
+    for (let row = 0; row < rows; row++) {
+      const first = offset + row * stride;
+      const next = blocks > 1 ? bytes.getUint16(first + BYTES, true) : 0;
+      extras[extra + row] = bytes.getUint16(first, true) | (next << 16);
+      for (let half = 0; half < 2 * blocks; half++) {
+        const from = first + (half >> 1) * BYTES + 2 + 16 * (half & 1);
+        const word = vector + 4 * row + half * VECTOR_STRIDE;
         quants[word] = bytes.getUint32(from, true);
         quants[word + 1] = bytes.getUint32(from + 4, true);
         quants[word + 2] = bytes.getUint32(from + 8, true);

@@ -37,32 +37,68 @@ export function rowBytes(format: QuantFormat, columns: number): number {
   return (columns / format.blockLength) * format.blockBytes;
 }
 
+/** Where planes of so many words may be written, whatever is there now. */
+export type PlaneMemory = (quantWords: number, extraWords: number) => Planes;
+
+const newPlanes: PlaneMemory = (quantWords, extraWords) => ({
+  quants: new Uint32Array(quantWords),
+  extras: new Uint32Array(extraWords),
+});
+
+/** The same memory each time, for as many words as were ever asked for: new pages cost a third of repacking's time. */
+export function reusedPlanes(): PlaneMemory {
+  let held = newPlanes(0, 0);
+  return (quantWords, extraWords) => {
+    const { quants, extras } = held;
+    if (quantWords > quants.length || extraWords > extras.length)
+      held = newPlanes(Math.max(quantWords, quants.length), Math.max(extraWords, extras.length));
+    return { quants: held.quants.subarray(0, quantWords), extras: held.extras.subarray(0, extraWords) };
+  };
+}
+
 /** Repacks `rows` whole rows, the first of which starts a tile. `source` may have any alignment. */
-export function repackRows(format: QuantFormat, source: Uint8Array, rows: number, columns: number): Planes {
+export function repackRows(
+  format: QuantFormat,
+  source: Uint8Array,
+  rows: number,
+  columns: number,
+  memory: PlaneMemory = newPlanes,
+): Planes {
   const bytesPerRow = rowBytes(format, columns);
   invariant(source.length === rows * bytesPerRow, `${rows} rows of ${bytesPerRow} bytes in ${source.length} bytes`);
-  const { unitsPerRow, quantsBytes, extrasBytes } = planeSizes(format, rows, columns);
-  const quants = new Uint32Array(quantsBytes / 4);
-  const extras = new Uint32Array(extrasBytes / 4);
+  const { tiles, unitsPerRow, quantsBytes, extrasBytes } = planeSizes(format, rows, columns);
+  const planes = memory(quantsBytes / 4, extrasBytes / 4);
+  const { quants, extras } = planes;
+  if (rows % ROW_TILE !== 0 || columns % format.unitLength !== 0) {
+    quants.fill(0);
+    extras.fill(0);
+  }
   const view = new DataView(source.buffer, source.byteOffset, source.byteLength);
   const blocksPerUnit = format.unitLength / format.blockLength;
   const blocksPerRow = columns / format.blockLength;
   const vectorsPerUnit = format.quantVectors * VECTOR_STRIDE;
   const extrasPerUnit = format.extraWords * EXTRA_STRIDE;
 
-  for (let row = 0; row < rows; row++) {
-    const lane = row % ROW_TILE;
-    const firstUnit = ((row - lane) / ROW_TILE) * unitsPerRow;
-    let vector = firstUnit * vectorsPerUnit + lane * 4;
-    let extra = firstUnit * extrasPerUnit + lane;
-    let offset = row * bytesPerRow;
-    for (let block = 0; block < blocksPerRow; block += blocksPerUnit) {
-      const blocks = Math.min(blocksPerUnit, blocksPerRow - block);
-      format.repackUnit(view, offset, blocks, quants, vector, extras, extra);
-      vector += vectorsPerUnit;
-      extra += extrasPerUnit;
-      offset += blocksPerUnit * format.blockBytes;
+  // Units of a tile one after another, as they lie in the planes.
+  for (let tile = 0; tile < tiles; tile++) {
+    const tileRows = Math.min(ROW_TILE, rows - tile * ROW_TILE);
+    for (let unit = 0; unit < unitsPerRow; unit++) {
+      const first = unit * blocksPerUnit;
+      const offset = tile * ROW_TILE * bytesPerRow + first * format.blockBytes;
+      const blocks = Math.min(blocksPerUnit, blocksPerRow - first);
+      const place = tile * unitsPerRow + unit;
+      format.repackUnit(
+        view,
+        offset,
+        bytesPerRow,
+        tileRows,
+        blocks,
+        quants,
+        place * vectorsPerUnit,
+        extras,
+        place * extrasPerUnit,
+      );
     }
   }
-  return { quants, extras };
+  return planes;
 }

@@ -57,19 +57,27 @@ export function smallBlockFormat({
       }
     },
 
-    repackUnit(source, offset, blocks, quants, vector, extras, extra) {
-      for (let block = 0; block < blocks; block++) {
-        const at = offset + block * blockBytes;
-        if (hasMinimum) extras[extra] = source.getUint32(at, true);
-        else extras[extra]! |= source.getUint16(at, true) << (16 * block);
-        if (hasFifthBit) {
-          extras[extra + (1 + block) * EXTRA_STRIDE] = spreadFifthBits(source.getUint32(at + fifthBitsAt, true));
+    repackUnit(source, offset, stride, rows, blocks, quants, vector, extras, extra) {
+      for (let row = 0; row < rows; row++) {
+        const first = offset + row * stride;
+        const scales = extra + row;
+        if (hasMinimum) extras[scales] = source.getUint32(first, true);
+        else {
+          const next = blocks > 1 ? source.getUint16(first + blockBytes, true) : 0;
+          extras[scales] = source.getUint16(first, true) | (next << 16);
         }
-        const word = vector + block * VECTOR_STRIDE;
-        quants[word] = source.getUint32(at + nibblesAt, true);
-        quants[word + 1] = source.getUint32(at + nibblesAt + 4, true);
-        quants[word + 2] = source.getUint32(at + nibblesAt + 8, true);
-        quants[word + 3] = source.getUint32(at + nibblesAt + 12, true);
+        for (let block = 0; block < blocks; block++) {
+          const at = first + block * blockBytes;
+          if (hasFifthBit) {
+            const bits = source.getUint32(at + fifthBitsAt, true);
+            extras[scales + (1 + block) * EXTRA_STRIDE] = spreadFifthBits(bits);
+          }
+          const word = vector + 4 * row + block * VECTOR_STRIDE;
+          quants[word] = source.getUint32(at + nibblesAt, true);
+          quants[word + 1] = source.getUint32(at + nibblesAt + 4, true);
+          quants[word + 2] = source.getUint32(at + nibblesAt + 8, true);
+          quants[word + 3] = source.getUint32(at + nibblesAt + 12, true);
+        }
       }
     },
   };

@@ -21,6 +21,8 @@ export type MakeRuntime = (model: Uint8Array<ArrayBuffer>, options: ConformanceO
 export interface Tolerance {
   /** Largest |logprob - golden| in nats, over the whole vocabulary. */
   readonly maxAbs: number;
+  /** A real GPU computes a short prompt before anybody would have to wait. */
+  readonly inOnePart?: boolean;
 }
 
 const CONTEXT_LENGTH = 256;
@@ -125,7 +127,7 @@ export function describeRuntime(name: string, makeRuntime: MakeRuntime, toleranc
         };
         const prefill: StepBatch = { stage: "prefill", rows: [row(shared.open(), long, ALL)] };
         const result = await runtime.step(prefill, undefined, { patienceMs: 0, run });
-        expect(between).not.toEqual([]);
+        if (!tolerance.inOnePart) expect(between).not.toEqual([]);
         expectSameBits(between, expectedBetween.slice(0, between.length));
         expectSameBits(result.rows[0]!.logits!, expected);
       });

@@ -9,6 +9,8 @@ import { openDevice } from "../../src/gpu/device.ts";
 
 export interface TestAdapter {
   readonly name: string;
+  /** One of the CPU drivers. */
+  readonly onCpu: boolean;
   readonly gpu: () => Promise<GPU>;
   /** One device for the whole file, opened at first use. */
   readonly device: () => Promise<Device>;
@@ -58,6 +60,7 @@ function testAdapter(name: string): TestAdapter {
   });
   return {
     name,
+    onCpu: listCpuDrivers().some((driver) => driver.name === name),
     gpu,
     open,
     device() {
