@@ -3,7 +3,10 @@ import { createEstimate } from "../base/estimate.ts";
 
 /** A segment that has begun is computed to its end. */
 const SEGMENT_MS = 400;
-/** Fewer would leave a GPU idle; and on a CPU adapter, where they take longer, their kernels share each load among so many. */
+/**
+ * Fewer would leave a GPU idle, and say little about how long more take; on a CPU adapter, where they take longer, kernels share each
+ * load among so many.
+ */
 const FEWEST = 32;
 /** Before anything is known. */
 const FIRST = 256;
@@ -13,6 +16,7 @@ const LATEST_WEIGHT = 0.5;
 export interface Segments {
   /** Tokens of the next one. */
   readonly rows: number;
+  /** @param ms with the steps that others had in between, which an abort waits for too */
   took(rows: number, ms: number): void;
 }
 
@@ -26,7 +30,7 @@ export function createSegments(most: number): Segments {
       return Math.min(most, Math.max(FEWEST, fitting));
     },
     took(rows, ms) {
-      msEach.saw(Math.max(ms, Number.MIN_VALUE) / rows);
+      if (rows >= FEWEST) msEach.saw(ms / rows);
     },
   };
 }

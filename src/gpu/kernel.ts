@@ -290,7 +290,7 @@ async function pipelineError(device: Device, name: string, module: GPUShaderModu
 
 /** Every adapter allows uniform offsets that are multiples of this. */
 const SLOT_BYTES = 256;
-const ARENA_SLOTS = 256; // 64 KiB: a 30-layer model fills one or two
+const ARENA_SLOTS = 256; // 64 KiB: a 30-layer model fills one or two, while it is tuned ten
 
 async function takeSlot(device: Device, state: KernelState): Promise<ParamSlot> {
   for (;;) {

@@ -46,16 +46,14 @@ fn main(
   let unitsPerRow = (groups + GROUPS_PER_UNIT - 1u) / GROUPS_PER_UNIT;
   let gateUnit = start / 32u * unitsPerRow;
   let upUnit = gateUnit + params.width / 32u * unitsPerRow;
-  if (SLICES > 1u && params.hasNorm != 0u) {
-    keepSquares(rows, params.columns, slice, lane);
-  }
+  keepSquares(rows, slice, lane);
 
   // A column for each of the lane's rows, a component for each row of x.
   var gates: mat4x4<f32>;
   var ups: mat4x4<f32>;
-  for (var staged = 0u; staged < groups; staged += STAGED) {
-    stageX(first, quads, staged, thread);
-    for (var i = staged + slice; i < min(staged + STAGED, groups); i += SLICES) {
+  for (var begin = 0u; begin < groups; begin += STAGED) {
+    stageX(first, quads, begin, thread);
+    for (var i = begin + slice; i < min(begin + STAGED, groups); i += SLICES) {
       let x = loadRows(first, quads, i, lane);
       let gate = gateUnit + i / GROUPS_PER_UNIT;
       let up = upUnit + i / GROUPS_PER_UNIT;
@@ -66,7 +64,7 @@ fn main(
   }
 
   if (SLICES == 1u) {
-    let scales = scalesOf(rows);
+    let scales = normScales(rows);
     write(row, count, start + lane, gates[0] * scales, ups[0] * scales);
     if (PER_LANE > 1u) {
       write(row, count, start + lane + LANES, gates[1] * scales, ups[1] * scales);
@@ -80,17 +78,10 @@ fn main(
     keepPartials(1u, slice, lane, ups);
     workgroupBarrier();
     for (var n = thread; n < PART; n += LANES * SLICES) {
-      let scales = scalesOf(rows);
+      let scales = normScales(rows);
       write(row, count, start + n, totalOf(0u, n) * scales, totalOf(1u, n) * scales);
     }
   }
-}
-
-fn scalesOf(rows: vec4<u32>) -> vec4<f32> {
-  if (params.hasNorm == 0u) {
-    return vec4<f32>(1.0);
-  }
-  return normScales(rows, params.columns, params.epsilon);
 }
 
 fn write(row: u32, count: u32, n: u32, gates: vec4<f32>, ups: vec4<f32>) {

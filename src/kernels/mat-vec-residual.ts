@@ -4,7 +4,7 @@ import { ROW_TILE } from "../quant/format.ts";
 import source from "./mat-vec-residual.wgsl?raw";
 import threads from "./mat-vec-threads.wgsl?raw";
 
-/** Columns of the residual stream in one sum of `squares`: a tile, where a workgroup makes a whole one (see MatVecVariant.slices). */
+/** Columns of the residual stream in one sum of `squares`: a tile on CPU adapters, whose kernels have one slice; else a quarter. */
 export function columnsInSum(onCpu: boolean): number {
   return onCpu ? ROW_TILE : ROW_TILE / 4;
 }

@@ -53,9 +53,9 @@ fn main(
 
   // A column for each of the lane's rows of W, a component for each row of x.
   var sums: mat4x4<f32>;
-  for (var staged = 0u; staged < groups; staged += STAGED) {
-    stageX(first, quads, staged, thread);
-    for (var i = staged + slice; i < min(staged + STAGED, groups); i += SLICES) {
+  for (var begin = 0u; begin < groups; begin += STAGED) {
+    stageX(first, quads, begin, thread);
+    for (var i = begin + slice; i < min(begin + STAGED, groups); i += SLICES) {
       let x = loadRows(first, quads, i, lane);
       let here = unit + i / GROUPS_PER_UNIT;
       let group = i % GROUPS_PER_UNIT;

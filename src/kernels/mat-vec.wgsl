@@ -53,15 +53,13 @@ fn main(
   let first = rows * quads;
   let groups = (params.columns + 31u) / 32u;
   let unit = start / 32u * ((groups + GROUPS_PER_UNIT - 1u) / GROUPS_PER_UNIT);
-  if (SLICES > 1u && params.hasNorm != 0u) {
-    keepSquares(rows, params.columns, slice, lane);
-  }
+  keepSquares(rows, slice, lane);
 
   // A column for each of the lane's rows of W, a component for each row of x.
   var sums: mat4x4<f32>;
-  for (var staged = 0u; staged < groups; staged += STAGED) {
-    stageX(first, quads, staged, thread);
-    for (var i = staged + slice; i < min(staged + STAGED, groups); i += SLICES) {
+  for (var begin = 0u; begin < groups; begin += STAGED) {
+    stageX(first, quads, begin, thread);
+    for (var i = begin + slice; i < min(begin + STAGED, groups); i += SLICES) {
       let x = loadRows(first, quads, i, lane);
       let here = unit + i / GROUPS_PER_UNIT;
       let group = i % GROUPS_PER_UNIT;
@@ -70,7 +68,7 @@ fn main(
   }
 
   if (SLICES == 1u) {
-    let scales = scalesOf(rows);
+    let scales = normScales(rows);
     write(row, count, start + lane, sums[0], scales);
     if (PER_LANE > 1u) {
       write(row, count, start + lane + LANES, sums[1], scales);
@@ -83,16 +81,9 @@ fn main(
     keepPartials(0u, slice, lane, sums);
     workgroupBarrier();
     for (var n = thread; n < PART; n += LANES * SLICES) {
-      write(row, count, start + n, totalOf(0u, n), scalesOf(rows));
+      write(row, count, start + n, totalOf(0u, n), normScales(rows));
     }
   }
-}
-
-fn scalesOf(rows: vec4<u32>) -> vec4<f32> {
-  if (params.hasNorm == 0u) {
-    return vec4<f32>(1.0);
-  }
-  return normScales(rows, params.columns, params.epsilon);
 }
 
 fn write(row: u32, count: u32, n: u32, sums: vec4<f32>, scales: vec4<f32>) {

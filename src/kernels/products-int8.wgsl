@@ -1,7 +1,7 @@
 
 // Arithmetic in signed bytes, of mat-vec's kernels and mat-mul's: a group of x is rounded to 127 steps of its largest number, products
 // with the bytes of the weights are exact integers, and sums over groups are f32. How x comes here: mat-vec-staged.wgsl, or
-// mat-mul-staged-int8.wgsl. largest.wgsl is appended.
+// mat-mul-staged-int8.wgsl. largest.wgsl is put beside it.
 
 struct Staged {
   low: vec4<u32>,

@@ -8,9 +8,11 @@ import { matMul } from "../kernels/mat-mul.ts";
 import { matMulBroadcast4, matMulBroadcast8 } from "../kernels/mat-mul-broadcast.ts";
 import { matMulStaged } from "../kernels/mat-mul-staged.ts";
 import { matMulPrelude, readsTexture } from "../kernels/mat-mul-variant.ts";
+import { columnsInSum } from "../kernels/mat-vec-residual.ts";
 import { rowsToTexture } from "../kernels/rows-to-texture.ts";
 import type { EmbedOp, GatedActivationOp, LinearOp, NormSpec } from "../model/graph.ts";
 import type { Matrix, MatrixPart } from "../model/weights.ts";
+import { ROW_TILE } from "../quant/format.ts";
 import type { Compiler, Operations, StepSize } from "./gpu-compiler.ts";
 
 /** @param norm the norm that the embeddings go through first, where its reader expects them prepared for it */
@@ -37,7 +39,7 @@ export async function embedOperations(
             squares: compiler.slot("squares"),
           },
           params: { columns, rowCount, rowOffset: firstRow, scale: 1, forNorm: Number(gain !== undefined) },
-          overrides: { BY_EIGHT: !compiler.device.adapter.isFallback },
+          overrides: { BY_EIGHT: columnsInSum(compiler.device.adapter.isFallback) < ROW_TILE },
           prelude: format.prelude,
         }),
       ),

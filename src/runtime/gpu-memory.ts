@@ -35,7 +35,7 @@ const LEAST_CONTEXT = 512;
 export interface MemoryRequest {
   /** Most tokens of a sequence; absent: the model's own, or what the bytes allow if that is less. */
   readonly contextLength?: number | undefined;
-  /** Tokens in one prefill step, that is between two looks at the abort signal. */
+  /** Most tokens in one prefill step, that is between two looks at the abort signal. */
   readonly prefillRows?: number | undefined;
   readonly maxSequences?: number | undefined;
   /** How keys and values are kept; default: f16. */
@@ -119,6 +119,8 @@ export function planMemory(device: Device, spec: ModelSpec, request: MemoryReque
   const least = request.contextLength === undefined ? Math.min(wanted, LEAST_CONTEXT) : wanted;
   const leastPages = Math.ceil(least / PAGE_LENGTH);
   if (room < leastPages) {
+    if (prefill === PREFILL_ROWS && request.prefillRows === undefined)
+      return planMemory(device, spec, { ...request, prefillRows: PREFILL_ROWS / 2 });
     const neededBytes = leastPages * pageBytes + sum(scratchFor(least));
     throw new EngineError(
       "out_of_memory",

@@ -26,7 +26,7 @@ export function createPace(): Pace {
       return Math.max(1, Math.min(dispatchCount, Math.round(count)));
     },
     took(dispatchCount, ms) {
-      msEach.saw(Math.max(ms, Number.MIN_VALUE) / dispatchCount);
+      msEach.saw(ms / dispatchCount);
     },
   };
 }

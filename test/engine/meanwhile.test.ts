@@ -63,3 +63,11 @@ test("an answer that is aborted between the parts ends, and the prompt is comput
   expect((await prompt).choices[0]?.finish_reason).toBe("length");
   expect(runtime.openCount).toBe(0);
 });
+
+test("a prompt's first segment is as long as is known to be right for most GPUs, not as long as the runtime takes", async () => {
+  const { engine, runtime } = await openScripted({ ...SCRIPT, prefillRows: 512, contextLength: 1024 });
+  await engine.chat.completions.create(asking("y".repeat(600), { max_tokens: 1 }));
+  const segments = runtime.steps.filter(({ stage }) => stage === "prefill").map(({ rows }) => rows[0]!.input);
+  expect(segments.length).toBeGreaterThan(1);
+  expect(segments[0]).toMatchObject({ ids: { length: 256 } });
+});

@@ -2,6 +2,14 @@
 import { expect, test } from "vitest";
 import { createSegments } from "../../src/engine/segments.ts";
 
+test("what is too short to say how long more would take is not counted", () => {
+  const segments = createSegments(512);
+  segments.took(256, 20);
+  segments.took(1, 8);
+  segments.took(31, 300);
+  expect(segments.rows).toBe(512);
+});
+
 test.each([
   // most, ms a token in each segment before, tokens of the next
   [512, [], 256],

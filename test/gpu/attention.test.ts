@@ -29,8 +29,8 @@ function decodeKernels(
   { headCount, kvHeadCount, headDim }: (typeof HEADS)[number],
 ): DecodeKernel[] {
   const own = attentionDecodeBroadcastFor(adapter, { headDim, group: headCount / kvHeadCount });
-  // Of those for GPUs a few: each takes a CPU's compiler seconds.
-  const wide: DecodeKernel[] = headDim === 64 || headDim === 80 ? ["of 128 threads"] : [];
+  // Of those for GPUs one size on CPU adapters, whose compilers take seconds for each.
+  const wide: DecodeKernel[] = !adapter.isFallback || headDim === 64 ? ["of 128 threads"] : [];
   return ["of 64 threads", ...wide, ...(own ? (["broadcast"] as const) : [])];
 }
 

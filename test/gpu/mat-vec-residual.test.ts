@@ -163,16 +163,23 @@ describeAdapters("mat-vec-residual", (adapter) => {
     },
   );
 
-  test("parts of a matrix fill their own columns, with the bits of the whole", async () => {
+  test.each([
+    ["the adapter's own", undefined],
+    ...MAT_VEC_VARIANTS.filter(([, { lanes, perLane }]) => lanes * perLane < 32),
+  ] as const)("%s: parts of a matrix fill their own columns, with the bits of the whole", async (_, variant) => {
     const device = await adapter.device();
     const [width, columns, cut] = [100, 96, 64];
     const { bytes, planes } = await randomMatrix(device, Q4_1, width, columns);
     const [input, before] = [randomFloats(2 * columns, 8), randomFloats(2 * width, 9)];
     const [gain, bias] = [randomFloats(width, 10), randomFloats(width, 11)];
-    const shared = { format: Q4_1, columns, width, input, gain, bias };
-    const whole = await streamOf(device, before, width);
+    const shared = { format: Q4_1, columns, width, input, gain, bias, ...(variant && { variant }) };
+    const whole = await streamOf(device, before, width, variant);
     await run(device, whole, { ...shared, planes });
-    const parts = await streamOf(device, before, width);
+    const { residual, normed, squares } = await readStream(whole);
+    const left = normInputReference(residual, gain, inSumOf(device, variant));
+    expect(nmse(normed, left.normed)).toBeLessThan(MAX_NMSE);
+    expect(nmse(squares, left.squares)).toBeLessThan(MAX_NMSE);
+    const parts = await streamOf(device, before, width, variant);
     const bytesPerRow = bytes.length / width;
     for (const [from, to] of [
       [0, cut],
@@ -181,6 +188,6 @@ describeAdapters("mat-vec-residual", (adapter) => {
       const part = await uploadRows(device, Q4_1, bytes.subarray(from * bytesPerRow, to * bytesPerRow), columns);
       await run(device, parts, { ...shared, planes: part, rowOffset: from, rowCount: to - from });
     }
-    expect(await readStream(parts)).toEqual(await readStream(whole));
+    expect(await readStream(parts)).toEqual({ residual, normed, squares });
   });
 });

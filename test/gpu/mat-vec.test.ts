@@ -206,7 +206,7 @@ describeAdapters("mat-vec", (adapter) => {
   );
 
   test.each(MAT_VEC_VARIANTS)(
-    "%s: what its producer left of a residual stream is scaled by the norm",
+    "%s: what its producer left of a residual stream is scaled by the norm, with the same bits four to a workgroup",
     async (_, variant) => {
       const device = await adapter.device();
       const epsilon = 1e-5;
@@ -219,21 +219,27 @@ describeAdapters("mat-vec", (adapter) => {
         const residual = randomFloats(5 * columns, 13);
         const gain = randomFloats(columns, 14);
         const { normed, squares } = normInputReference(residual, gain, columnsInSum(variant.slices === 1));
-        const output = await guardedOutput(device, 2 * rowCount);
         const wanted = Uint32Array.of(4, 1);
-        await run(device, {
-          format: Q4_1,
-          columns,
-          rowCount,
-          planes,
-          output: output.binding,
-          input: Float32Array.from(normed),
-          wanted,
-          norm: { squares: Float32Array.from(squares), epsilon },
-          variant,
-        });
+        const product = async (together: MatVecRows) => {
+          const output = await guardedOutput(device, 2 * rowCount);
+          await run(device, {
+            format: Q4_1,
+            columns,
+            rowCount,
+            planes,
+            output: output.binding,
+            input: Float32Array.from(normed),
+            wanted,
+            norm: { squares: Float32Array.from(squares), epsilon },
+            variant,
+            together,
+          });
+          return output.read();
+        };
+        const alone = await product(1);
         const input = rmsNormReference(residual, gain, epsilon);
-        expect(nmse(await output.read(), linearReference({ input, weights, columns, wanted }))).toBeLessThan(MAX_NMSE);
+        expect(nmse(alone, linearReference({ input, weights, columns, wanted }))).toBeLessThan(MAX_NMSE);
+        expect(await product(4)).toEqual(alone);
       }
     },
   );

@@ -52,7 +52,7 @@ const ROUND_LIMIT = 1.5;
 const LEAST_GAIN = 0.03;
 /**
  * The best variant of each task that was measured to the end; what the budget did not reach is absent. All that is measured is
- * compiled first: while a driver compiles, a GPU's clock falls.
+ * compiled first: while a driver compiles, a GPU's clock falls. What there was no time for is compiled anew in the next session.
  * @throws EngineError `aborted`, `device_lost`, `disposed`, and what the seed's own preparation throws
  */
 export async function tune(tasks: readonly TuningTask[], options: TuneOptions): Promise<Record<string, string>> {

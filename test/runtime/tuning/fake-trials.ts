@@ -23,6 +23,8 @@ const OUTPUT = Float32Array.of(1, -2, 3, 0.5);
 export function fakeClock() {
   let ms = 0;
   return {
+    /** What was done meanwhile, in order. */
+    done: [] as ("compiled" | "run")[],
     now: () => ms,
     pass(more: number) {
       ms += more;
@@ -33,7 +35,6 @@ export function fakeClock() {
 /** The first variant is the seed. `open` counts the trials that are not freed yet. */
 export function fakeTask(clock: ReturnType<typeof fakeClock>, name: string, variants: Record<string, FakeVariant>) {
   const runs: FakeRun[] = [];
-  const prepared: string[] = [];
   const counts = { open: 0 };
   const task: TuningTask = {
     name,
@@ -41,13 +42,14 @@ export function fakeTask(clock: ReturnType<typeof fakeClock>, name: string, vari
     maxDifference: (variant) => variants[variant]!.maxDifference ?? 1e-9,
     async prepare(variant): Promise<Trial> {
       const { runMs, compileMs = 0, output = OUTPUT, fault } = variants[variant]!;
-      prepared.push(variant);
+      clock.done.push("compiled");
       clock.pass(compileMs);
       if (fault !== undefined) throw fault;
       counts.open++;
       return {
         output: async () => output,
         async run(repeats) {
+          clock.done.push("run");
           runs.push({ variant, repeats });
           clock.pass(repeats * runMs);
         },
@@ -55,7 +57,7 @@ export function fakeTask(clock: ReturnType<typeof fakeClock>, name: string, vari
       };
     },
   };
-  return { task, runs, prepared, counts };
+  return { task, runs, counts };
 }
 
 /** Without limits that would be met. */
