@@ -48,9 +48,8 @@ fn main(
   let upUnit = gateUnit + params.width / 32u * unitsPerRow;
   keepSquares(rows, slice, lane);
 
-  // A column for each of the lane's rows, a component for each row of x.
-  var gates: mat4x4<f32>;
-  var ups: mat4x4<f32>;
+  var gates: Sums;
+  var ups: Sums;
   for (var begin = 0u; begin < groups; begin += STAGED) {
     stageX(first, quads, begin, thread);
     for (var i = begin + slice; i < min(begin + STAGED, groups); i += SLICES) {
@@ -65,13 +64,19 @@ fn main(
 
   if (SLICES == 1u) {
     let scales = normScales(rows);
-    write(row, count, start + lane, gates[0] * scales, ups[0] * scales);
+    write(row, count, start + lane, gates.a[0] * scales, ups.a[0] * scales);
     if (PER_LANE > 1u) {
-      write(row, count, start + lane + LANES, gates[1] * scales, ups[1] * scales);
+      write(row, count, start + lane + LANES, gates.a[1] * scales, ups.a[1] * scales);
     }
     if (PER_LANE > 2u) {
-      write(row, count, start + lane + 2u * LANES, gates[2] * scales, ups[2] * scales);
-      write(row, count, start + lane + 3u * LANES, gates[3] * scales, ups[3] * scales);
+      write(row, count, start + lane + 2u * LANES, gates.a[2] * scales, ups.a[2] * scales);
+      write(row, count, start + lane + 3u * LANES, gates.a[3] * scales, ups.a[3] * scales);
+    }
+    if (PER_LANE > 4u) {
+      write(row, count, start + lane + 4u * LANES, gates.b[0] * scales, ups.b[0] * scales);
+      write(row, count, start + lane + 5u * LANES, gates.b[1] * scales, ups.b[1] * scales);
+      write(row, count, start + lane + 6u * LANES, gates.b[2] * scales, ups.b[2] * scales);
+      write(row, count, start + lane + 7u * LANES, gates.b[3] * scales, ups.b[3] * scales);
     }
   } else {
     keepPartials(0u, slice, lane, gates);

@@ -51,8 +51,7 @@ fn main(
   let groups = (params.columns + 31u) / 32u;
   let unit = start / 32u * ((groups + GROUPS_PER_UNIT - 1u) / GROUPS_PER_UNIT);
 
-  // A column for each of the lane's rows of W, a component for each row of x.
-  var sums: mat4x4<f32>;
+  var sums: Sums;
   for (var begin = 0u; begin < groups; begin += STAGED) {
     stageX(first, quads, begin, thread);
     for (var i = begin + slice; i < min(begin + STAGED, groups); i += SLICES) {
@@ -65,16 +64,23 @@ fn main(
 
   if (SLICES == 1u) {
     // One sum for the tile.
-    let a = add(row, count, start + lane, sums[0]);
+    let a = add(row, count, start + lane, sums.a[0]);
     var own = a * a;
     if (PER_LANE > 1u) {
-      let b = add(row, count, start + lane + LANES, sums[1]);
+      let b = add(row, count, start + lane + LANES, sums.a[1]);
       own = fma(b, b, own);
     }
     if (PER_LANE > 2u) {
-      let c = add(row, count, start + lane + 2u * LANES, sums[2]);
-      let d = add(row, count, start + lane + 3u * LANES, sums[3]);
+      let c = add(row, count, start + lane + 2u * LANES, sums.a[2]);
+      let d = add(row, count, start + lane + 3u * LANES, sums.a[3]);
       own = fma(d, d, fma(c, c, own));
+    }
+    if (PER_LANE > 4u) {
+      let e = add(row, count, start + lane + 4u * LANES, sums.b[0]);
+      let f = add(row, count, start + lane + 5u * LANES, sums.b[1]);
+      let g = add(row, count, start + lane + 6u * LANES, sums.b[2]);
+      let h = add(row, count, start + lane + 7u * LANES, sums.b[3]);
+      own = fma(h, h, fma(g, g, fma(f, f, fma(e, e, own))));
     }
     keepColumn(lane, own);
     workgroupBarrier();

@@ -5,7 +5,7 @@
 override ROWS: u32;
 // Threads side by side, each with rows of the matrix of its own: 4, 8, 16 or 32.
 override LANES: u32;
-// Rows of the matrix of each lane: 1, 2 or 4, LANES apart.
+// Rows of the matrix of each lane: 1, 2, 4 or 8, LANES apart.
 override PER_LANE: u32;
 // In how many slices the groups of the columns are dealt out, each to LANES threads of their own.
 override SLICES: u32;
@@ -20,46 +20,58 @@ fn rowsFrom(row: u32, count: u32) -> vec4<u32> {
   return min(vec4<u32>(row, row + 1u, row + 2u, row + 3u), vec4<u32>(count - 1u));
 }
 
-// Adds a group's products: a column for each of the lane's rows of the matrix, a component for each row of x. `first`: the lane's
-// first row in its tile.
-fn addTile(before: mat4x4<f32>, unit: u32, first: u32, group: u32, x: GroupOfX) -> mat4x4<f32> {
+// Of each of a lane's rows of the matrix, four in each; a component for each row of x.
+struct Sums {
+  a: mat4x4<f32>,
+  b: mat4x4<f32>,
+}
+
+// Adds a group's products. `first`: the lane's first row in its tile.
+fn addTile(before: Sums, unit: u32, first: u32, group: u32, x: GroupOfX) -> Sums {
   var sums = before;
-  sums[0] = addDots(sums[0], loadGroup(unit, first, group), x);
+  sums.a[0] = addDots(sums.a[0], loadGroup(unit, first, group), x);
   if (PER_LANE > 1u) {
-    sums[1] = addDots(sums[1], loadGroup(unit, first + LANES, group), x);
+    sums.a[1] = addDots(sums.a[1], loadGroup(unit, first + LANES, group), x);
   }
   if (PER_LANE > 2u) {
-    sums[2] = addDots(sums[2], loadGroup(unit, first + 2u * LANES, group), x);
-    sums[3] = addDots(sums[3], loadGroup(unit, first + 3u * LANES, group), x);
+    sums.a[2] = addDots(sums.a[2], loadGroup(unit, first + 2u * LANES, group), x);
+    sums.a[3] = addDots(sums.a[3], loadGroup(unit, first + 3u * LANES, group), x);
+  }
+  if (PER_LANE > 4u) {
+    sums.b[0] = addDots(sums.b[0], loadGroup(unit, first + 4u * LANES, group), x);
+    sums.b[1] = addDots(sums.b[1], loadGroup(unit, first + 5u * LANES, group), x);
+    sums.b[2] = addDots(sums.b[2], loadGroup(unit, first + 6u * LANES, group), x);
+    sums.b[3] = addDots(sums.b[3], loadGroup(unit, first + 7u * LANES, group), x);
   }
   return sums;
 }
 
 // The same, for a CPU in less code: unrolled, four rows of x make more than its first cache holds. (Of the three
 // kernels mat-vec-residual alone was slower with it.)
-fn addTileRolled(before: mat4x4<f32>, unit: u32, first: u32, group: u32, x: GroupOfX) -> mat4x4<f32> {
+fn addTileRolled(before: Sums, unit: u32, first: u32, group: u32, x: GroupOfX) -> Sums {
   if (!ROLLED || ROWS == 1u) {
     return addTile(before, unit, first, group, x);
   }
   var sums = before;
   // No constant to the compiler, which would unroll it.
   for (var i = 0u; i < min(4u, 4u * params.columns); i++) {
-    let next = addDots(sums[0], loadGroup(unit, first + i * LANES, group), x);
-    sums = mat4x4<f32>(sums[1], sums[2], sums[3], next);
+    let next = addDots(sums.a[0], loadGroup(unit, first + i * LANES, group), x);
+    sums.a = mat4x4<f32>(sums.a[1], sums.a[2], sums.a[3], next);
   }
   return sums;
 }
 
-// Leaves a slice's sums for totalOf, behind a barrier. Where there is one slice, lanes have their rows' sums themselves.
-fn keepPartials(side: u32, slice: u32, lane: u32, sums: mat4x4<f32>) {
+// Leaves a slice's sums for totalOf, behind a barrier; of four rows a lane at most. Where there is one slice, lanes have their rows'
+// sums themselves.
+fn keepPartials(side: u32, slice: u32, lane: u32, sums: Sums) {
   let at = (side * SLICES + slice) * PART + lane;
-  partials[at] = sums[0];
+  partials[at] = sums.a[0];
   if (PER_LANE > 1u) {
-    partials[at + LANES] = sums[1];
+    partials[at + LANES] = sums.a[1];
   }
   if (PER_LANE > 2u) {
-    partials[at + 2u * LANES] = sums[2];
-    partials[at + 3u * LANES] = sums[3];
+    partials[at + 2u * LANES] = sums.a[2];
+    partials[at + 3u * LANES] = sums.a[3];
   }
 }
 

@@ -20,7 +20,7 @@ export interface MatVecVariant {
   /** Threads side by side, each with rows of the matrix of its own. */
   readonly lanes: 4 | 8 | 16 | 32;
   /** Rows of each lane: each load of x serves that many. All lanes together have a tile of 32 rows, a half or a quarter. */
-  readonly perLane: 1 | 2 | 4;
+  readonly perLane: 1 | 2 | 4 | 8;
   /**
    * In how many slices the columns are cut, each for threads of their own. Part of the order in which products are added. CPU
    * adapters have one, since each barrier costs there, GPUs several, since they want threads where matrices are small: what the
@@ -64,7 +64,7 @@ export const PORTABLE: readonly MatVecVariant[] = [
 const SUBGROUPS = "enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n";
 /** By the size of an adapter's subgroups: x is loaded once and handed round, which pays where loads cost more than that. */
 const BROADCAST: ReadonlyMap<number, MatVecVariant> = new Map([
-  [4, { ...ONE_SLICE, name: "broadcast 4", prelude: broadcast4, directives: SUBGROUPS }],
+  [4, { ...ONE_SLICE, lanes: 4, perLane: 8, name: "broadcast 4", prelude: broadcast4, directives: SUBGROUPS }],
   [8, { ...ONE_SLICE, name: "broadcast 8", prelude: broadcast8, directives: SUBGROUPS }],
 ]);
 

@@ -55,8 +55,7 @@ fn main(
   let unit = start / 32u * ((groups + GROUPS_PER_UNIT - 1u) / GROUPS_PER_UNIT);
   keepSquares(rows, slice, lane);
 
-  // A column for each of the lane's rows of W, a component for each row of x.
-  var sums: mat4x4<f32>;
+  var sums: Sums;
   for (var begin = 0u; begin < groups; begin += STAGED) {
     stageX(first, quads, begin, thread);
     for (var i = begin + slice; i < min(begin + STAGED, groups); i += SLICES) {
@@ -69,13 +68,19 @@ fn main(
 
   if (SLICES == 1u) {
     let scales = normScales(rows);
-    write(row, count, start + lane, sums[0], scales);
+    write(row, count, start + lane, sums.a[0], scales);
     if (PER_LANE > 1u) {
-      write(row, count, start + lane + LANES, sums[1], scales);
+      write(row, count, start + lane + LANES, sums.a[1], scales);
     }
     if (PER_LANE > 2u) {
-      write(row, count, start + lane + 2u * LANES, sums[2], scales);
-      write(row, count, start + lane + 3u * LANES, sums[3], scales);
+      write(row, count, start + lane + 2u * LANES, sums.a[2], scales);
+      write(row, count, start + lane + 3u * LANES, sums.a[3], scales);
+    }
+    if (PER_LANE > 4u) {
+      write(row, count, start + lane + 4u * LANES, sums.b[0], scales);
+      write(row, count, start + lane + 5u * LANES, sums.b[1], scales);
+      write(row, count, start + lane + 6u * LANES, sums.b[2], scales);
+      write(row, count, start + lane + 7u * LANES, sums.b[3], scales);
     }
   } else {
     keepPartials(0u, slice, lane, sums);
