@@ -4,8 +4,8 @@
 // broadcast. A tile that a row does not see leaves the row's state exactly as it was, so a row's result does not depend on its
 // neighbours.
 // Half of the rows are left out where OCTET is false, and what is said of them means nothing.
-// Wanted are OCTET, `queries`, `kv`, `params` with window, softCap and kvHeadCount, HEAD_DIM, writeVector, attention-lanes-4.wgsl or
-// attention-lanes-8.wgsl, and how `kv` is read: KvWord, KvRow, kvRow and kvVector.
+// Wanted are OCTET, `queries`, `kv`, `params` with window, softCap and kvHeadCount, HEAD_DIM, writeVector, fold.wgsl, attention-lanes-4.wgsl
+// or attention-lanes-8.wgsl, and how `kv` is read: KvWord, KvRow, kvRow and kvVector.
 
 const ROWS = 8u;
 const TILE = 4u * LANES;
@@ -177,11 +177,6 @@ fn addKey(sum: Octet, key: vec4<f32>, low: Quad, high: Quad) -> Octet {
     result.high = fold(sum.high, key, high);
   }
   return result;
-}
-
-fn fold(sum: vec4<f32>, key: vec4<f32>, x: Quad) -> vec4<f32> {
-  let first = fma(vec4<f32>(key.y), x[1], fma(vec4<f32>(key.x), x[0], sum));
-  return fma(vec4<f32>(key.w), x[3], fma(vec4<f32>(key.z), x[2], first));
 }
 
 fn masked(scores: Octet, key: u32, begin: OctetOfIndices, end: OctetOfIndices) -> Octet {

@@ -6,6 +6,7 @@ import source from "./attention-decode.wgsl?raw";
 import broadcastSource from "./attention-decode-broadcast.wgsl?raw";
 import lanes4 from "./attention-lanes-4.wgsl?raw";
 import lanes8 from "./attention-lanes-8.wgsl?raw";
+import fold from "./fold.wgsl?raw";
 import fromLane4 from "./from-lane-4.wgsl?raw";
 import fromLane8 from "./from-lane-8.wgsl?raw";
 
@@ -57,7 +58,7 @@ export function attentionThreads({ isFallback }: AdapterFacts): 64 | 128 {
 export const attentionDecodeBroadcast4 = defineKernel({
   ...attentionDecode,
   name: "attention-decode-broadcast-4",
-  source: broadcastSource + broadcast + lanes4 + fromLane4,
+  source: broadcastSource + broadcast + fold + lanes4 + fromLane4,
   overrides: { HEAD_DIM: "u32", OCTET: "bool" },
   grid: ({ rows, longest }: DecodeAttentionSize, { params: { headCount, kvHeadCount }, overrides: { OCTET } }) => [
     decodeChunks(longest),
@@ -70,7 +71,7 @@ export const attentionDecodeBroadcast4 = defineKernel({
 export const attentionDecodeBroadcast8 = defineKernel({
   ...attentionDecodeBroadcast4,
   name: "attention-decode-broadcast-8",
-  source: broadcastSource + broadcast + lanes8 + fromLane8,
+  source: broadcastSource + broadcast + fold + lanes8 + fromLane8,
 });
 
 const MOST_BROADCAST_HEAD_DIM = 256;

@@ -6,6 +6,7 @@ import lanes4 from "./attention-lanes-4.wgsl?raw";
 import lanes8 from "./attention-lanes-8.wgsl?raw";
 import source from "./attention-prefill.wgsl?raw";
 import broadcastSource from "./attention-prefill-broadcast.wgsl?raw";
+import fold from "./fold.wgsl?raw";
 import fromLane4 from "./from-lane-4.wgsl?raw";
 import fromLane8 from "./from-lane-8.wgsl?raw";
 
@@ -30,7 +31,7 @@ export const attentionPrefill = defineKernel({
 export const attentionPrefillBroadcast4 = defineKernel({
   ...attentionPrefill,
   name: "attention-prefill-broadcast-4",
-  source: broadcastSource + broadcast + lanes4 + fromLane4,
+  source: broadcastSource + broadcast + fold + lanes4 + fromLane4,
   grid: ({ rows }: { rows: number }, { params }) => [Math.ceil(rows / ROWS_PER_SUBGROUP), params.headCount],
 });
 
@@ -38,7 +39,7 @@ export const attentionPrefillBroadcast4 = defineKernel({
 export const attentionPrefillBroadcast8 = defineKernel({
   ...attentionPrefillBroadcast4,
   name: "attention-prefill-broadcast-8",
-  source: broadcastSource + broadcast + lanes8 + fromLane8,
+  source: broadcastSource + broadcast + fold + lanes8 + fromLane8,
 });
 
 /** The kernel for an adapter; fixed, since another would give other bits. */

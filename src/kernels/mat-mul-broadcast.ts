@@ -1,11 +1,11 @@
 // mat-mul for adapters that are a CPU and have subgroups of 4 or 8 lanes: x is loaded once and handed from lane to lane.
 import { defineKernel } from "../gpu/kernel.ts";
 import { ROW_TILE } from "../quant/format.ts";
+import fold from "./fold.wgsl?raw";
 import fromLane4 from "./from-lane-4.wgsl?raw";
 import fromLane8 from "./from-lane-8.wgsl?raw";
 import { matMul } from "./mat-mul.ts";
 import source from "./mat-mul-broadcast.wgsl?raw";
-import fold from "./mat-mul-fold.wgsl?raw";
 import lanes4 from "./mat-mul-lanes-4.wgsl?raw";
 import lanes8 from "./mat-mul-lanes-8.wgsl?raw";
 import operands from "./mat-mul-operands.wgsl?raw";

@@ -2,7 +2,7 @@
 // A workgroup is one subgroup and makes 8 rows of x times one tile of W: a lane owns rows lane, lane + LANES, ... of the tile,
 // decodes their weights once, and loads its share of x, which the others get by broadcast. Each product is added up in the
 // order of the columns, group by group, so that a row's result never depends on the rows beside it.
-// Appended are mat-mul-operands.wgsl, mat-mul-fold.wgsl, mat-mul-lanes-4.wgsl or mat-mul-lanes-8.wgsl, which bind `input` and read its
+// Appended are mat-mul-operands.wgsl, fold.wgsl, mat-mul-lanes-4.wgsl or mat-mul-lanes-8.wgsl, which bind `input` and read its
 // vectors by inputAt, from-lane-4.wgsl or from-lane-8.wgsl, and the prelude of W's format (see quant/group.wgsl).
 enable subgroups;
 

@@ -1,5 +1,5 @@
 
-// mat-mul-staged.wgsl's arithmetic in f32, with mat-mul-fold.wgsl. Half a group at a time, so that 16 KiB of workgroup memory are enough.
+// mat-mul-staged.wgsl's arithmetic in f32, with fold.wgsl. Half a group at a time, so that 16 KiB of workgroup memory are enough.
 
 const VECTORS = 4u;
 // From row to row. It is odd, so that a vector of eight neighbouring rows lies in banks of its own for each.

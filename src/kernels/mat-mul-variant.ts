@@ -2,8 +2,8 @@
 import { invariant } from "../base/invariant.ts";
 import type { AdapterFacts } from "../gpu/device.ts";
 import { type QuantFormat, ROW_TILE } from "../quant/format.ts";
+import fold from "./fold.wgsl?raw";
 import largest from "./largest.wgsl?raw";
-import fold from "./mat-mul-fold.wgsl?raw";
 import stagedF32 from "./mat-mul-staged-f32.wgsl?raw";
 import stagedInt8 from "./mat-mul-staged-int8.wgsl?raw";
 import loads from "./mat-vec-loads.wgsl?raw";

@@ -1,7 +1,7 @@
-// As in mat-vec-broadcast-8.wgsl, for subgroups of 4: each lane loads a quarter of the group. A quad is the whole subgroup here,
-// and its broadcast the cheaper one.
+// As in mat-vec-broadcast-8.wgsl, for subgroups of 4: each lane loads a quarter of the group. A quad is the whole subgroup and
+// workgroup here, and its broadcast the cheaper one.
 fn loadX(first: u32, quads: u32, i: u32, lane: u32) -> array<vec4<f32>, 8> {
-  let at = i * 8u + lane % 4u;
+  let at = i * 8u + lane;
   let low = input[first + min(at, quads - 1u)];
   let high = input[first + min(at + 4u, quads - 1u)];
   return array<vec4<f32>, 8>(

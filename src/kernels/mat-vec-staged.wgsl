@@ -1,6 +1,7 @@
 
 // x of the mat-vec kernels in a form of its own, made in workgroup memory by a thread for each group, a part of the columns at a
-// time. What the form is, and its products: a `Staged`, a stagedOf and an addDot follow, and largest.wgsl. Chains of fma, as in mat-vec-tile.wgsl.
+// time. What the form is, and its products: a `Staged`, a stagedOf and an addDot follow, and largest.wgsl. Chains of fma, as in
+// mat-vec-tile.wgsl.
 
 // Groups of x that are made ready at once, of each row of x.
 override STAGED = LANES * SLICES / ROWS;

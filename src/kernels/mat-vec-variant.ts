@@ -60,7 +60,7 @@ export const PORTABLE: readonly MatVecVariant[] = [
   portable(32, 1, 2),
 ];
 
-// Loops have one course for all 8 threads when there is one slice, but only the values of overrides say so.
+// Loops have one course for all threads when there is one slice, but only the values of overrides say so.
 const SUBGROUPS = "enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n";
 /** By the size of an adapter's subgroups: x is loaded once and handed round, which pays where loads cost more than that. */
 const BROADCAST: ReadonlyMap<number, MatVecVariant> = new Map([

@@ -42,6 +42,11 @@ export function describeFirstAdapter(title: string, suite: (adapter: TestAdapter
   else describe.skip(`${title} (no adapter)`, () => suite(testAdapter("none")));
 }
 
+/** With the kernels and the memory of GPUs, and without the kernels for subgroups of a CPU's size. */
+export function saidToBeGpu(own: Device): Device {
+  return Object.create(own, { adapter: { value: { ...own.adapter, isFallback: false, subgroupSize: 32 } } });
+}
+
 const opened = new Map<string, Promise<GPU>>();
 
 function testAdapter(name: string): TestAdapter {

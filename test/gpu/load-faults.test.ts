@@ -4,13 +4,13 @@ import { EngineError } from "../../src/base/errors.ts";
 import { readModel } from "../../src/gguf/model-file.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import { specOf } from "../../src/model/architectures/index.ts";
-import { planMemory } from "../../src/runtime/gpu-memory.ts";
+import { type MemoryPlan, planMemory } from "../../src/runtime/gpu-memory.ts";
 import { createGpuRuntime, type GpuRuntimeOptions } from "../../src/runtime/gpu-runtime.ts";
 import type { LoadProgress, LoadTimes } from "../../src/runtime/load-progress.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { type ByteSource, memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
-import { describeAdapters } from "./adapters.ts";
+import { describeAdapters, saidToBeGpu } from "./adapters.ts";
 
 const MODEL = tinyModel({ layerCount: 1, biases: true, ropeLayout: "halves" });
 /** Parameters of kernels: shared by all that a device will ever load, so they stay. One arena is plenty for this model. */
@@ -244,5 +244,17 @@ describeAdapters("a load that fails", (adapter) => {
     const wide = await load(device, { contextLength: 1e9 });
     expect(wide.info.contextLength).toBe(256); // the model's own
     device.dispose();
+  });
+
+  test("where a GPU's memory is too small for the longest segments, shorter ones are planned", async () => {
+    const device = saidToBeGpu(await adapter.device());
+    const spec = specOf(await readModel({ files: [memorySource(MODEL)] }));
+    const leastBytes = ({ bytes, kv }: MemoryPlan) => bytes - (kv.pageCount - kv.leastPages) * kv.pageBytes;
+    const longest = planMemory(device, spec, { contextLength: 128, availableBytes: 1e9 });
+    expect(longest.maxRows.prefill).toBe(512);
+    const shorter = planMemory(device, spec, { contextLength: 128, availableBytes: leastBytes(longest) - 1 });
+    expect([shorter.maxRows.prefill, shorter.contextLength]).toEqual([256, 128]);
+    const tooLittle = { contextLength: 128, availableBytes: leastBytes(shorter) - 1 };
+    expect(() => planMemory(device, spec, tooLittle)).toThrow(/context of 128 tokens/);
   });
 });

@@ -5,15 +5,14 @@ import type { Device } from "../../src/gpu/device.ts";
 import { specOf } from "../../src/model/architectures/index.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu-runtime.ts";
 import type { Runtime, SequenceId } from "../../src/runtime/runtime.ts";
-import type { Tuner } from "../../src/runtime/tuning/tuner.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
-import { describeFirstAdapter } from "./adapters.ts";
+import { describeFirstAdapter, saidToBeGpu } from "./adapters.ts";
 
 const MODEL = tinyModel({ layerCount: 1 });
 const LONG = Array.from({ length: 100 }, (_, index) => index % 60); // with all logits wanted, more than are read at once
 
-async function load(device: Device, tuner?: Tuner): Promise<Runtime> {
+async function load(device: Device): Promise<Runtime> {
   const model = await readModel({ files: [memorySource(MODEL)] });
   return createGpuRuntime({
     device,
@@ -22,7 +21,6 @@ async function load(device: Device, tuner?: Tuner): Promise<Runtime> {
     contextLength: 256,
     maxSequences: 4,
     prefillRows: 128,
-    tuner,
   });
 }
 
@@ -98,13 +96,8 @@ describeFirstAdapter("GPU runtime", (adapter) => {
   test("a step that follows a prefill in many submissions, unawaited, takes effect after it", async () => {
     const own = await adapter.open();
     // What is no CPU gets a prefill in short submissions, whether or not somebody waits.
-    const device: Device = Object.create(own, { adapter: { value: { ...own.adapter, isFallback: false } } });
-    // With a CPU's kernels all the same: those for GPUs take it a minute to compile.
-    const kernels = `broadcast ${own.adapter.subgroupSize}`;
-    const runtime = await load(device, {
-      platform: "test",
-      choose: async ({ classes }) => Object.fromEntries(classes.map(({ name }) => [name, kernels])),
-    });
+    const device = saidToBeGpu(own);
+    const runtime = await load(device);
     const decode = (sequence: SequenceId) =>
       runtime.step({ stage: "decode", rows: [{ sequence, input: { ids: [7] }, want: { logits: true, at: "last" } }] });
     const [awaited, unawaited] = [runtime.open(), runtime.open()];

@@ -12,7 +12,7 @@ import { createTuner, type Tuner } from "../../src/runtime/tuning/tuner.ts";
 import type { Choices, KernelClass } from "../../src/runtime/tuning/variants.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
-import { describeAdapters, type TestAdapter } from "./adapters.ts";
+import { describeAdapters, saidToBeGpu, type TestAdapter } from "./adapters.ts";
 import { nmse } from "./weight-kernels.ts";
 
 // q, k and v are a class of their own, and so are gate and up, the two that add to the residual stream, and the head.
@@ -39,11 +39,6 @@ async function load(adapter: TestAdapter, tuner?: Tuner, precision?: Precision):
 async function loadOn(device: Device, tuner?: Tuner, precision?: Precision): Promise<Runtime> {
   const model = await readGguf(memorySource(MODEL));
   return createGpuRuntime({ device, model, spec: specOf(model), tuner, precision });
-}
-
-/** With the kernels of GPUs, and without those for subgroups of a CPU's size. */
-function saidToBeGpu(own: Device): Device {
-  return Object.create(own, { adapter: { value: { ...own.adapter, isFallback: false, subgroupSize: 32 } } });
 }
 
 /** Logits behind a prompt, and behind one token more. */

@@ -162,8 +162,7 @@ async function measure(
     const ms = await budget.timing(() => trial.run(repeats));
     return ms === undefined ? undefined : ms / repeats;
   };
-  if (!(await warmUp(trials.get(seed)!, time, warmUpMs))) return undefined;
-  const found = await repeatsFor(trials.get(seed)!, time);
+  const found = await repeatsFor(trials.get(seed)!, time, warmUpMs);
   if (!found) return undefined;
   const { repeats, seedMs } = found;
   const times = new Map<string, number[]>([[seed, []]]);
@@ -187,26 +186,19 @@ async function measure(
   return times;
 }
 
-type Time = (trial: Trial, repeats: number) => Promise<number | undefined>;
-
-/** False when the budget ran out. */
-async function warmUp(seed: Trial, time: Time, warmUpMs: number): Promise<boolean> {
-  let repeats = 1;
-  for (let ms = 0; ms < warmUpMs; ) {
-    const each = await time(seed, repeats);
-    if (each === undefined) return false;
-    ms += each * repeats;
-    if (each * repeats < PASS_MS) repeats *= 2;
-  }
-  return true;
-}
-
-/** How many runs make a pass long enough to be measured. */
-async function repeatsFor(seed: Trial, time: Time): Promise<{ repeats: number; seedMs: number } | undefined> {
-  for (let repeats = 1; ; repeats *= 2) {
+/** How many runs make a pass long enough to be measured, once the seed has run for `warmUpMs`. */
+async function repeatsFor(
+  seed: Trial,
+  time: (trial: Trial, repeats: number) => Promise<number | undefined>,
+  warmUpMs: number,
+): Promise<{ repeats: number; seedMs: number } | undefined> {
+  let spentMs = 0;
+  for (let repeats = 1; ; ) {
     const seedMs = await time(seed, repeats);
     if (seedMs === undefined) return undefined;
-    if (seedMs * repeats >= PASS_MS) return { repeats, seedMs };
+    spentMs += seedMs * repeats;
+    if (seedMs * repeats < PASS_MS) repeats *= 2;
+    else if (spentMs >= warmUpMs) return { repeats, seedMs };
   }
 }
 

@@ -58,7 +58,8 @@ test("each adapter has at most 12 variants of a family, of different names, with
           expect(lanes * slices).toBeLessThanOrEqual(256);
           // The kernels of one adapter leave each other sums of squares in one form.
           expect(slices === 1).toBe(adapter.isFallback);
-          // Vectors of 16 bytes: in mat-vec-gated of each slice what it adds to the part's rows of gate and up, and its squares; and what mat-vec-staged.wgsl keeps of each thread.
+          // Vectors of 16 bytes: in mat-vec-gated of each slice what it adds to the part's rows of gate and up, and its squares;
+          // and what mat-vec-staged.wgsl keeps of each thread.
           const part = lanes * perLane;
           expect(32 % part).toBe(0);
           if (slices > 1) expect(lanes * slices).toBeGreaterThanOrEqual(part);
