@@ -1,17 +1,17 @@
-// Weights on the GPU: planned from the graphs, allocated at once, then streamed from the file tensor by tensor, repacked on
-// the way. The JS heap holds a few chunks, never the model.
-import { EngineError, throwIfAborted } from "../base/errors.ts";
+// Room for weights on the GPU, planned from the graphs and allocated at once; weight-stream.ts fills it.
+import { EngineError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
-import type { Gguf, TensorInfo } from "../gguf/gguf.ts";
+import type { Gguf } from "../gguf/gguf.ts";
 import { USAGE } from "../gpu/buffers.ts";
 import type { Device } from "../gpu/device.ts";
 import type { BufferBinding } from "../gpu/kernel.ts";
 import { type QuantFormat, ROW_TILE } from "../quant/format.ts";
 import { formatOf } from "../quant/formats.ts";
-import { type PlaneMemory, planeSizes, repackRows, reusedPlanes, rowBytes } from "../quant/repack.ts";
+import { planeSizes } from "../quant/planes.ts";
 import type { Graph } from "./graph.ts";
 import type { MatrixRef } from "./spec.ts";
 import { allocateVectors, type Vectors } from "./vectors.ts";
+import { openWeightStream, type Placement, type WeightStream } from "./weight-stream.ts";
 
 /** Consecutive rows of a matrix within one binding. */
 export interface MatrixPart {
@@ -35,36 +35,13 @@ export interface Weights {
   /** The stack of these matrices; several matrices, in order, where their rows do not fill whole tiles. */
   matrices(refs: readonly MatrixRef[]): readonly Matrix[];
   readonly vectors: Vectors;
-  /** Bytes of the file that `stream` reads. */
-  readonly fileBytes: number;
-  /**
-   * Fills everything, in the order of the file. `onProgress` gets the file bytes that are on the GPU.
-   * @throws EngineError `aborted`, `device_lost`, and what the source throws
-   */
-  stream(onProgress: (bytes: number) => void, signal?: AbortSignal): Promise<StreamTimes>;
+  /** Fills them, once. */
+  readonly stream: WeightStream;
   free(): void;
 }
 
-/** Where the time of a stream went, in milliseconds. */
-export interface StreamTimes {
-  /** Waiting for bytes of the file. */
-  readonly readMs: number;
-  /** Repacking them, and handing them to WebGPU, which copies. */
-  readonly repackMs: number;
-  /** Waiting for the GPU to take them. */
-  readonly uploadMs: number;
-}
-
-const READ_BYTES = 4 << 20; // a chunk in flight, one being repacked, its planes: about 16 MiB of heap in all
-const STAGED_BYTES = 32 << 20; // writeBuffer copies into memory of the browser: wait for it to drain now and then
 /** Bindings start at multiples of this on every adapter. */
 const BINDING_ALIGNMENT = 256;
-
-/** Where a tensor's rows go. */
-interface Placement {
-  readonly matrix: Matrix;
-  readonly firstRow: number;
-}
 
 /** Allocates room for all weights of the graphs. @throws EngineError `out_of_memory`, `unsupported_format`, `device_lost` */
 export async function allocateWeights(device: Device, gguf: Gguf, graphs: readonly Graph[]): Promise<Weights> {
@@ -75,7 +52,7 @@ export async function allocateWeights(device: Device, gguf: Gguf, graphs: readon
     for (const each of owned) each.free();
   };
 
-  const allocate = async (): Promise<Vectors> => {
+  const allocate = async () => {
     for (const [key, refs] of stacksOf(graphs)) {
       const groups = stackable(refs) ? [refs] : refs.map((ref) => [ref]);
       const made: Matrix[] = [];
@@ -93,49 +70,19 @@ export async function allocateWeights(device: Device, gguf: Gguf, graphs: readon
     }
     const vectors = await allocateVectors(device, graphs);
     owned.push(vectors);
-    return vectors;
+    const stream = await openWeightStream(device, gguf, placements, vectors);
+    owned.push(stream);
+    return { vectors, stream };
   };
-  const vectors = await allocate().catch((error) => {
+  const { vectors, stream } = await allocate().catch((error) => {
     free();
     throw error;
   });
 
-  const wanted = [...placements.keys(), ...vectors.names].map((name) => gguf.tensors.get(name)!);
-  const inFileOrder = wanted.sort((a, b) => a.file - b.file || a.offset - b.offset);
-
   return {
     matrices: (refs) => matrices.get(stackKey(refs))!,
     vectors,
-    fileBytes: inFileOrder.reduce((sum, tensor) => sum + tensor.byteLength, 0),
-    async stream(onProgress, signal) {
-      const times = { readMs: 0, repackMs: 0, uploadMs: 0 };
-      let last = performance.now();
-      const spent = (name: keyof StreamTimes) => {
-        const now = performance.now();
-        times[name] += now - last;
-        last = now;
-      };
-      let done = 0;
-      let staged = 0;
-      const memory = reusedPlanes();
-      for await (const { tensor, firstRow, rowCount, bytes } of chunks(gguf, inFileOrder, signal)) {
-        spent("readMs");
-        device.check();
-        const placement = placements.get(tensor.name);
-        if (placement) staged += writeRows(device, placement, firstRow, rowCount, bytes, memory);
-        else vectors.write(tensor, bytes);
-        spent("repackMs");
-        if (staged >= STAGED_BYTES) {
-          await device.gpu.queue.onSubmittedWorkDone();
-          device.check();
-          staged = 0;
-        }
-        spent("uploadMs");
-        done += bytes.length;
-        onProgress(done);
-      }
-      return times;
-    },
+    stream,
     free,
   };
 }
@@ -221,74 +168,4 @@ async function allocateMatrix(device: Device, refs: readonly MatrixRef[], owned:
     });
   }
   return { format, rows, columns, parts };
-}
-
-interface Chunk {
-  readonly tensor: TensorInfo;
-  readonly firstRow: number;
-  readonly rowCount: number;
-}
-
-/** The tensors' bytes in whole tiles of rows, the next chunk being read while the caller works on this one. */
-async function* chunks(
-  gguf: Gguf,
-  tensors: readonly TensorInfo[],
-  signal?: AbortSignal,
-): AsyncGenerator<Chunk & { bytes: Uint8Array<ArrayBuffer> }> {
-  const read = ({ tensor, firstRow, rowCount }: Chunk) => {
-    const bytes = bytesPerRow(tensor);
-    const promise = gguf.files[tensor.file]!.source.read(tensor.offset + firstRow * bytes, rowCount * bytes, signal);
-    promise.catch(() => {}); // awaited a turn later, or dropped when the caller fails first
-    return promise;
-  };
-  const all = tensors.flatMap(chunksOf);
-  let next = all[0] && read(all[0]);
-  for (let index = 0; index < all.length; index++) {
-    throwIfAborted(signal);
-    const bytes = await next!;
-    const following = all[index + 1];
-    next = following && read(following);
-    yield { ...all[index]!, bytes };
-  }
-}
-
-function chunksOf(tensor: TensorInfo): Chunk[] {
-  const rows = tensor.shape.slice(1).reduce((product, length) => product * length, 1);
-  const step = Math.max(1, Math.floor(READ_BYTES / bytesPerRow(tensor) / ROW_TILE)) * ROW_TILE;
-  return Array.from({ length: Math.ceil(rows / step) }, (_, index) => ({
-    tensor,
-    firstRow: index * step,
-    rowCount: Math.min(step, rows - index * step),
-  }));
-}
-
-function bytesPerRow(tensor: TensorInfo): number {
-  return rowBytes(formatOf(tensor.format)!, tensor.shape[0]!);
-}
-
-/** Repacks rows of a tensor into its parts; returns the bytes written. */
-function writeRows(
-  device: Device,
-  { matrix, firstRow: placed }: Placement,
-  firstRow: number,
-  rowCount: number,
-  bytes: Uint8Array,
-  memory: PlaneMemory,
-): number {
-  const { format, columns, parts } = matrix;
-  const perRow = rowBytes(format, columns);
-  const tile = planeSizes(format, ROW_TILE, columns);
-  const [start, end] = [placed + firstRow, placed + firstRow + rowCount];
-  let written = 0;
-  for (const part of parts) {
-    const [from, to] = [Math.max(start, part.firstRow), Math.min(end, part.firstRow + part.rowCount)];
-    if (from >= to) continue;
-    const rows = bytes.subarray((from - start) * perRow, (to - start) * perRow);
-    const { quants, extras } = repackRows(format, rows, to - from, columns, memory);
-    const tiles = (from - part.firstRow) / ROW_TILE;
-    device.buffers.write(part.quants, quants, tiles * tile.quantsBytes);
-    if (extras.length > 0) device.buffers.write(part.extras, extras, part.extras.offset! + tiles * tile.extrasBytes);
-    written += quants.byteLength + extras.byteLength;
-  }
-  return written;
 }

@@ -1,5 +1,5 @@
 // What a weight format is to Ingle: the geometry of its blocks, how to read them on the CPU, how to lay them out for kernels.
-// The universal layout that every format repacks into is described here; repack.ts walks it.
+// The universal layout that every format repacks into is described here; kernels/repack.wgsl makes it.
 import type { TensorFormat } from "../gguf/tensor-types.ts";
 import type { Preludes } from "./preludes.ts";
 
@@ -34,22 +34,8 @@ export interface QuantFormat {
    * `out` gets `blockLength` numbers for each `blockBytes` of `source`.
    */
   dequantize(source: Uint8Array, out: Float32Array): void;
-  /**
-   * Writes one unit of `rows` rows, from the first of a tile on. `blocks` of its blocks exist: the first row's from byte `offset`
-   * of `source`, each further row's `stride` bytes behind. They go from word `vector` of `quants` and word `extra` of `extras`
-   * on; what does not exist is left alone. A loop over rows in here is several times faster than a call for each.
-   */
-  repackUnit(
-    source: DataView,
-    offset: number,
-    stride: number,
-    rows: number,
-    blocks: number,
-    quants: Uint32Array,
-    vector: number,
-    extras: Uint32Array,
-    extra: number,
-  ): void;
+  /** WGSL that finds a word of the planes in the file's bytes; kernels/repack.wgsl says which names it defines. */
+  readonly repackPrelude: string;
   /** WGSL that decodes a group from the planes; group.wgsl says which names it defines. */
   readonly prelude: string;
   /** The same for arithmetic with fewer bits; absent where weights are floats. */

@@ -1,10 +1,10 @@
 // The superblocks of 256 weights with 4 or 5 bits and a minimum for each group of 32: Q4_K and Q5_K.
 // A block of the file: f16 d, f16 dmin, 12 bytes of 6-bit scales and minima, 32 bytes of fifth bits in Q5_K, 128 of nibbles.
 import type { TensorFormat } from "../gguf/tensor-types.ts";
-import { EXTRA_STRIDE, type QuantFormat, VECTOR_STRIDE } from "./format.ts";
+import type { QuantFormat } from "./format.ts";
 import { halfToNumber } from "./half.ts";
-import { repackNibbles } from "./nibbles.ts";
 import type { Preludes } from "./preludes.ts";
+import repackK from "./repack-k.wgsl?raw";
 
 const LENGTH = 256;
 const GROUPS = 8;
@@ -31,6 +31,7 @@ export function kBlockFormat({ name, hasFifthBit, prelude, compactPreludes }: KB
     unitLength: LENGTH,
     quantVectors: GROUPS,
     extraWords: 5 + (hasFifthBit ? GROUPS : 0),
+    repackPrelude: `const NIBBLES_AT = ${nibblesAt}u;\n${repackK}`,
     prelude,
     compactPreludes,
 
@@ -54,31 +55,7 @@ export function kBlockFormat({ name, hasFifthBit, prelude, compactPreludes }: KB
         }
       }
     },
-
-    repackUnit(source, offset, stride, rows, _blocks, quants, vector, extras, extra) {
-      for (let row = 0; row < rows; row++) {
-        const at = offset + row * stride;
-        const to = extra + row;
-        extras[to] = source.getUint32(at, true);
-        for (let half = 0; half < 2; half++) {
-          extras[to + (1 + half) * EXTRA_STRIDE] = scaleBytes(source, at, half);
-          extras[to + (3 + half) * EXTRA_STRIDE] = minimumBytes(source, at, half);
-        }
-        for (let group = 0; group < GROUPS; group++) {
-          const nibbles = at + nibblesAt + 32 * (group >> 1);
-          repackNibbles(source, nibbles, 4 * (group & 1), quants, vector + 4 * row + group * VECTOR_STRIDE);
-          if (hasFifthBit) extras[to + (5 + group) * EXTRA_STRIDE] = fifthBits(source, at + AFTER_SCALES, group);
-        }
-      }
-    },
   };
-}
-
-/** Of a group, in the order of the extras, from the 32 bytes at `at`. */
-function fifthBits(source: DataView, at: number, group: number): number {
-  let bits = 0;
-  for (let i = 0; i < 8; i++) bits |= ((source.getUint32(at + 4 * i, true) >>> group) & 0x01010101) << i;
-  return bits;
 }
 
 /** The scales of groups 4 half ... 4 half + 3, a byte each. Layout: ggml's get_scale_min_k4. */

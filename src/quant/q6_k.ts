@@ -1,10 +1,10 @@
 // Q6_K: weight = d * scale * (q - 32), q of 6 bits, a signed byte of scale for each 16 weights, 256 weights a block.
 // A block of the file: 128 bytes of low nibbles, 64 of high bit pairs, 16 scales, f16 d.
-import { EXTRA_STRIDE, type QuantFormat, VECTOR_STRIDE } from "./format.ts";
+import type { QuantFormat } from "./format.ts";
 import { halfToNumber } from "./half.ts";
-import { repackNibbles } from "./nibbles.ts";
 import { preludesOf } from "./preludes.ts";
 import source from "./q6_k.wgsl?raw";
+import repackPrelude from "./repack-q6_k.wgsl?raw";
 
 const LENGTH = 256;
 const BYTES = 210;
@@ -23,6 +23,7 @@ export const Q6_K: QuantFormat = {
   unitLength: LENGTH,
   quantVectors: 8,
   extraWords: 21,
+  repackPrelude,
   ...preludesOf(source),
 
   dequantize(bytes, out) {
@@ -40,31 +41,7 @@ export const Q6_K: QuantFormat = {
       }
     }
   },
-
-  repackUnit(bytes, offset, stride, rows, _blocks, quants, vector, extras, extra) {
-    for (let row = 0; row < rows; row++) {
-      const at = offset + row * stride;
-      const to = extra + row;
-      extras[to] = bytes.getUint16(at + D_AT, true);
-      for (let i = 0; i < 4; i++) extras[to + (1 + i) * EXTRA_STRIDE] = bytes.getUint32(at + SCALES_AT + 4 * i, true);
-      for (let index = 0; index < 8; index++) {
-        const word = vector + 4 * row + index * VECTOR_STRIDE;
-        repackNibbles(bytes, at + nibblesOf(index), shiftOf(index), quants, word);
-        for (let half = 0; half < 2; half++)
-          extras[to + (5 + 2 * index + half) * EXTRA_STRIDE] = highBits(bytes, at, index, half);
-      }
-    }
-  },
 };
-
-/** Of a group's 16 weights, in the order of the extras. */
-function highBits(bytes: DataView, block: number, index: number, half: number): number {
-  const from = block + HIGH_AT + 32 * (index >> 2) + 16 * half;
-  const shift = 2 * (index & 3);
-  let pairs = 0;
-  for (let i = 0; i < 4; i++) pairs |= ((bytes.getUint32(from + 4 * i, true) >>> shift) & 0x03030303) << (2 * i);
-  return pairs;
-}
 
 /** Groups 0 and 2 of each half of the block share 32 bytes, as do 1 and 3. */
 function nibblesOf(index: number): number {

@@ -1,9 +1,10 @@
 // The formats with 32 weights of 4 or 5 bits a block: Q4_0, Q4_1, Q5_0, Q5_1. They differ in having a minimum and a fifth bit.
 // A block of the file: f16 d, f16 m where there is a minimum, u32 of fifth bits where there are, 16 bytes of nibbles.
 import type { TensorFormat } from "../gguf/tensor-types.ts";
-import { EXTRA_STRIDE, type QuantFormat, VECTOR_STRIDE } from "./format.ts";
+import type { QuantFormat } from "./format.ts";
 import { halfToNumber } from "./half.ts";
 import type { Preludes } from "./preludes.ts";
+import { repackBlocks } from "./repack-blocks.ts";
 
 const LENGTH = 32;
 const NIBBLE_BYTES = 16;
@@ -37,6 +38,7 @@ export function smallBlockFormat({
     unitLength: LENGTH * blocksPerUnit,
     quantVectors: blocksPerUnit,
     extraWords: 1 + (hasFifthBit ? blocksPerUnit : 0),
+    repackPrelude: repackBlocks({ quantsAt: nibblesAt, quantWords: NIBBLE_BYTES / 4, hasMinimum }),
     prelude,
     compactPreludes,
 
@@ -56,39 +58,5 @@ export function smallBlockFormat({
         }
       }
     },
-
-    repackUnit(source, offset, stride, rows, blocks, quants, vector, extras, extra) {
-      for (let row = 0; row < rows; row++) {
-        const first = offset + row * stride;
-        const scales = extra + row;
-        if (hasMinimum) extras[scales] = source.getUint32(first, true);
-        else {
-          const next = blocks > 1 ? source.getUint16(first + blockBytes, true) : 0;
-          extras[scales] = source.getUint16(first, true) | (next << 16);
-        }
-        for (let block = 0; block < blocks; block++) {
-          const at = first + block * blockBytes;
-          if (hasFifthBit) {
-            const bits = source.getUint32(at + fifthBitsAt, true);
-            extras[scales + (1 + block) * EXTRA_STRIDE] = spreadFifthBits(bits);
-          }
-          const word = vector + 4 * row + block * VECTOR_STRIDE;
-          quants[word] = source.getUint32(at + nibblesAt, true);
-          quants[word + 1] = source.getUint32(at + nibblesAt + 4, true);
-          quants[word + 2] = source.getUint32(at + nibblesAt + 8, true);
-          quants[word + 3] = source.getUint32(at + nibblesAt + 12, true);
-        }
-      }
-    },
   };
-}
-
-/** Bit 4 i + b goes to bit 8 b + i, so that `word >> i` has the bits of weights 4 i ... 4 i + 3 at the foot of its bytes. */
-function spreadFifthBits(bits: number): number {
-  let spread = 0;
-  for (let i = 0; i < 8; i++) {
-    // The product puts copies of the four bits 7 apart; each byte keeps the one that is its own.
-    spread |= ((((bits >>> (4 * i)) & 15) * 0x204081) & 0x01010101) << i;
-  }
-  return spread >>> 0;
 }

@@ -76,11 +76,11 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
     const { maxRows, maxSequences, contextLength } = memory;
 
     const opCount = graphs.reduce((sum, { ops }) => sum + ops.length, 0);
-    const progress = createLoadProgress({ bytes: weights.fileBytes, operations: opCount }, onProgress);
+    const progress = createLoadProgress({ bytes: weights.stream.bytes, operations: opCount }, onProgress);
     const failed = new AbortController();
     const stopped = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
     const upload = async () => {
-      const times = await weights.stream(progress.uploaded, stopped);
+      const times = await weights.stream.run(progress.uploaded, stopped);
       state.writeRopeTable(spec.rope.factors && weights.vectors.factors(spec.rope.factors));
       return times;
     };

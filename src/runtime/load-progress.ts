@@ -1,5 +1,5 @@
 // What a load tells of itself. Bytes come and operations are compiled at the same time; a person watches one after the other.
-import type { StreamTimes } from "../model/weights.ts";
+import type { StreamTimes } from "../model/weight-stream.ts";
 
 /** Bytes of weights on the GPU; when all are there, counted by the same names, the operations that are compiled. */
 export interface LoadProgress {

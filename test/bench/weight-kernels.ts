@@ -16,9 +16,9 @@ import { matVecGated } from "../../src/kernels/mat-vec-gated.ts";
 import { type MatVecVariant, matVecBuild, matVecVariants } from "../../src/kernels/mat-vec-variant.ts";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
-import { repackRows } from "../../src/quant/repack.ts";
 import { seedsFor } from "../../src/runtime/tuning/seeds.ts";
 import { randomFloats, randomRows } from "../quant/random-weights.ts";
+import { repackRows } from "../quant/repack-reference.ts";
 import { bestSeconds, measurePeaks } from "./peaks.ts";
 
 const SHAPE = "1536x768"; // of a small model; 576 is no whole number of 256-weight blocks

@@ -170,10 +170,14 @@ describeAdapters("a load that fails", (adapter) => {
         if (exhausted) refused.push(descriptor.size);
         return createBuffer(exhausted ? { ...descriptor, size: 16 } : descriptor);
       };
-      let pops = 0;
+      const scopes: GPUErrorFilter[] = [];
+      const pushErrorScope = gpu.pushErrorScope.bind(gpu);
+      gpu.pushErrorScope = (filter) => {
+        scopes.push(filter);
+        return pushErrorScope(filter);
+      };
       gpu.popErrorScope = async () => {
-        const outer = pops++ % 2 === 1; // scopes are popped in pairs, validation first
-        const refusing = outer && exhausted;
+        const refusing = scopes.pop() === "out-of-memory" && exhausted;
         const error = await popErrorScope();
         return refusing ? new GPUOutOfMemoryError("refused") : error;
       };

@@ -15,9 +15,10 @@ import {
   PORTABLE,
 } from "../../src/kernels/mat-vec-variant.ts";
 import { type QuantFormat, ROW_TILE } from "../../src/quant/format.ts";
+import { planeSizes, rowBytes } from "../../src/quant/planes.ts";
 import { Q4_1 } from "../../src/quant/q4_1.ts";
-import { planeSizes, repackRows, rowBytes } from "../../src/quant/repack.ts";
 import { randomRows } from "../quant/random-weights.ts";
+import { repackRows } from "../quant/repack-reference.ts";
 import type { TestAdapter } from "./adapters.ts";
 
 /** Elements before and after every output that no kernel may touch. */

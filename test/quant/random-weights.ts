@@ -1,6 +1,6 @@
 // Seeded weights for tests: random bytes, and rows of any format whose scales are ordinary numbers.
 import type { QuantFormat } from "../../src/quant/format.ts";
-import { rowBytes } from "../../src/quant/repack.ts";
+import { rowBytes } from "../../src/quant/planes.ts";
 
 /** xorshift32: the same bytes everywhere. */
 export function randomBytes(length: number, seed: number): Uint8Array {

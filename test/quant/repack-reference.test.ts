@@ -1,16 +1,10 @@
-// Repacking loses, adds and repeats no bit, and puts each row where format.ts says.
+// The reference of repacking loses, adds and repeats no bit, and puts each row where format.ts says: the kernel is compared with it.
 import { describe, expect, test } from "vitest";
 import type { QuantFormat } from "../../src/quant/format.ts";
 import { SUPPORTED_FORMATS } from "../../src/quant/formats.ts";
-import {
-  type PlaneMemory,
-  type Planes,
-  planeSizes,
-  repackRows,
-  reusedPlanes,
-  rowBytes,
-} from "../../src/quant/repack.ts";
+import { planeSizes, rowBytes } from "../../src/quant/planes.ts";
 import { randomBytes } from "./random-weights.ts";
+import { type Planes, repackRows } from "./repack-reference.ts";
 
 describe.each(SUPPORTED_FORMATS)("$name", (format) => {
   test("each bit of a unit goes to a place of its own", () => {
@@ -32,12 +26,7 @@ describe.each(SUPPORTED_FORMATS)("$name", (format) => {
   ])("%i x %i: unpacking gives the rows back, and the padding is zero", (rows, columns) => {
     const whole = Math.ceil(columns / format.blockLength) * format.blockLength;
     const source = randomBytes(rows * rowBytes(format, whole), rows * 1000 + columns);
-    // Memory that was used before.
-    const memory: PlaneMemory = (quantWords, extraWords) => ({
-      quants: new Uint32Array(quantWords).fill(0xffffffff),
-      extras: new Uint32Array(extraWords).fill(0xffffffff),
-    });
-    const planes = repackRows(format, source, rows, whole, memory);
+    const planes = repackRows(format, source, rows, whole);
     const sizes = planeSizes(format, rows, whole);
     expect(planes.quants.byteLength).toBe(sizes.quantsBytes);
     expect(planes.extras.byteLength).toBe(sizes.extrasBytes);
@@ -65,17 +54,6 @@ describe.each(SUPPORTED_FORMATS)("$name", (format) => {
     expect(parts.flatMap((part) => [...part.quants])).toEqual([...whole.quants]);
     expect(parts.flatMap((part) => [...part.extras])).toEqual([...whole.extras]);
   });
-});
-
-test("planes of any size lie in the same memory, which grows when it has to", () => {
-  const memory = reusedPlanes();
-  const large = memory(100, 10);
-  const small = memory(40, 4);
-  expect([small.quants.length, small.extras.length]).toEqual([40, 4]);
-  expect(small.quants.buffer).toBe(large.quants.buffer);
-  const larger = memory(100, 11);
-  expect([larger.quants.length, larger.extras.length]).toEqual([100, 11]);
-  expect(memory(100, 11).extras.buffer).toBe(larger.extras.buffer);
 });
 
 test("a source of the wrong length is a bug", () => {
