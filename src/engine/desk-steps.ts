@@ -108,7 +108,7 @@ export function createDeskSteps(
     track.onLogits = undefined; // a prompt that is fed again has been seen
     track.losses = 0;
     invariant(tokens || fault || logits.length > draft.length, "the runtime gave less than a row wanted");
-    waiting.resolve(result);
+    waiting.resolve(result, draft.length);
   }
 
   return {

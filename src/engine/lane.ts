@@ -3,10 +3,10 @@
 import type { Tier } from "../api/request.ts";
 import { abortedError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
+import { acceptDraft, historyAfter } from "../runtime/accept.ts";
 import type { PrefixMatch, RowResult, Runtime, RuntimeInfo, SequenceId, StepBatch } from "../runtime/runtime.ts";
 import type { SamplingPlan } from "../sampling/plan.ts";
 import type { Sampled, Sampler } from "../sampling/sampler.ts";
-import { verify } from "./verify.ts";
 
 /** Takes the raw logits after positions `from`, `from` + 1, … of the prompt. */
 export type PromptLogits = (rows: readonly Float32Array[], from: number) => void;
@@ -97,12 +97,20 @@ export interface Track {
   interrupt: (() => void) | undefined;
 }
 
+interface Following {
+  readonly result: RowResult;
+  readonly drafted: number;
+}
+
 /** Whoever waits for what comes after a track's last id. */
 export interface Waiting {
   /** Lower: has waited longer since its last step. */
   ticket: number;
-  /** Takes the token after the last id; or the logits there, then those after each id of the draft that was computed with it. */
-  resolve(result: RowResult): void;
+  /**
+   * Takes the token after the last id, with those that follow it where the draft is right; or the logits there, then those after
+   * each id of the draft that was computed with it: `drafted` of them.
+   */
+  resolve(result: RowResult, drafted: number): void;
   reject(error: unknown): void;
 }
 
@@ -163,19 +171,26 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
   let released = false;
 
   /** What comes after the last id: see Waiting. */
-  function following(): Promise<RowResult> {
-    return new Promise<RowResult>((resolve, reject) => {
+  function following(): Promise<Following> {
+    return new Promise<Following>((resolve, reject) => {
       const stopped = keeper.stopped();
       if (signal.aborted) return reject(abortedError(signal));
       if (stopped) return reject(stopped.error);
-      const settling = <Value>(settle: (value: Value) => void) => {
-        return (value: Value) => {
-          track.waiting = undefined;
-          track.interrupt = undefined;
-          settle(value);
-        };
+      const settled = () => {
+        track.waiting = undefined;
+        track.interrupt = undefined;
       };
-      const waiting: Waiting = { ticket: keeper.newTicket(), resolve: settling(resolve), reject: settling(reject) };
+      const waiting: Waiting = {
+        ticket: keeper.newTicket(),
+        resolve(result, drafted) {
+          settled();
+          resolve({ result, drafted });
+        },
+        reject(error) {
+          settled();
+          reject(error);
+        },
+      };
       // In a step the sequence is in use: its end will see the abort.
       track.interrupt = () => {
         if (!track.stepping) waiting.reject(abortedError(signal));
@@ -190,8 +205,8 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
     async prefill(onLogits) {
       invariant(!onLogits || track.held === 0, "only a lane that began empty sees all of its prompt");
       track.onLogits = onLogits;
-      const { logits } = await following();
-      const row = logits!.at(-1)!;
+      const { result } = await following();
+      const row = result.logits!.at(-1)!;
       return (plan) => keeper.sampler.sample(row, plan, { prompt: track.prompt, sampled: [] });
     },
     async decode(id, plan, draft, left) {
@@ -199,14 +214,20 @@ export function createLane(track: Track, keeper: LaneKeeper): Lane {
       track.draft = draft;
       track.left = left;
       track.plan = drawsItself(track.info, plan) ? plan : undefined;
-      const { tokens, fault, logits: rows = [] } = track.arrived.shift() ?? (await following());
-      if (fault) throw fault;
-      if (tokens) return { sampled: tokens, drafted: 0 };
-      const sampled = verify(keeper.sampler, plan, rows, draft, { prompt: track.prompt, sampled: track.decoded });
+      const arrived = track.arrived.shift();
+      const { result, drafted } = arrived ? { result: arrived, drafted: 0 } : await following();
+      if (result.fault) throw result.fault;
       track.draft = [];
-      if (sampled.length < rows.length)
+      const history = { prompt: track.prompt, sampled: track.decoded };
+      const sampled =
+        result.tokens ??
+        acceptDraft(draft.slice(0, drafted), (place) =>
+          keeper.sampler.sample(result.logits![place]!, plan, historyAfter(history, draft, place, plan)),
+        );
+      for (const { token } of sampled.slice(0, -1)) track.decoded.push(token);
+      if (sampled.length <= drafted)
         await keeper.call((runtime) => cutTo(track, track.prompt.length + track.decoded.length, runtime));
-      return { sampled, drafted: rows.length - 1 };
+      return { sampled, drafted };
     },
     throwIfAborted: () => throwIfAborted(signal),
     async rewind() {

@@ -84,11 +84,14 @@ export function rowOf({ track, ids, stage, last, draft }: NextRow): Row {
   const { home, plan, prompt, decoded } = track;
   invariant(home, "a lane in a step has a sequence");
   const { sequence } = home;
-  if (stage === "decode" && last && draft.length === 0 && plan)
-    return { sequence, input: { ids }, want: "sample", plan, history: { prompt, sampled: decoded } };
+  const input = { ids: draft.length > 0 ? [...Array.from(ids), ...draft] : ids };
+  if (stage === "decode" && last && plan) {
+    const want = draft.length > 0 ? "verify" : "sample";
+    return { sequence, input, want, plan, history: { prompt, sampled: decoded } };
+  }
   const all = (stage === "prefill" && track.onLogits !== undefined) || draft.length > 0;
   const want = all || last ? ({ logits: true, at: all ? "all" : "last" } as const) : "none";
-  return { sequence, input: { ids: draft.length > 0 ? [...Array.from(ids), ...draft] : ids }, want };
+  return { sequence, input, want };
 }
 
 /**

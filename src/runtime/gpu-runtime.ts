@@ -128,7 +128,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       draftRows: device.adapter.isFallback ? FALLBACK_DRAFT_ROWS : maxRows.decode,
       stepsInFlight: sampling ? STEPS_IN_FLIGHT : 1,
       samplingSteps: sampling ? GPU_SAMPLING_STEPS : [],
-      capabilities: new Set(["logits", "match", "sample", ...(sampling ? (["sampledBy"] as const) : [])]),
+      capabilities: new Set(["logits", "match", "sample", "verify", ...(sampling ? (["sampledBy"] as const) : [])]),
       fingerprint: {
         adapter: Object.values(device.adapter).join("/"),
         kernels: await sha256Hex(

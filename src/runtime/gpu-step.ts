@@ -4,6 +4,7 @@ import type { Dispatch } from "../gpu/kernel.ts";
 import type { PendingRead, Readback } from "../gpu/readback.ts";
 import { type BufferRange, record } from "../gpu/recorder.ts";
 import { readSampleResult, SAMPLE_RESULT_WORDS } from "../kernels/sample-rows.ts";
+import type { Sampled } from "../sampling/sampler.ts";
 import type { CompiledGraph } from "./gpu-graph.ts";
 import { LOGIT_ROWS } from "./gpu-memory.ts";
 import type { GpuSampler } from "./gpu-sampler.ts";
@@ -12,7 +13,6 @@ import type { PageCopy } from "./kv-pages.ts";
 import { createPace } from "./pace.ts";
 import type { RowResult, StepBatch } from "./runtime.ts";
 import { dealRows, type StepPlan } from "./step-plan.ts";
-import { drawing } from "./step-samples.ts";
 
 export interface StepParts {
   readonly state: GpuState;
@@ -166,12 +166,12 @@ export function createStepRunner(
       return {
         async results() {
           const logits: Float32Array[] = [];
-          const drawn: RowResult[] = [];
+          const drawn: (() => Sampled)[] = [];
           for (const part of parts) {
             logits.push(...(await rowsOf(part.logits, vocabSize, Float32Array)));
             for (const words of await rowsOf(part.results, SAMPLE_RESULT_WORDS, Uint32Array)) {
               const { plan: drawnBy } = plan.kernelRows[drawn.length]!;
-              drawn.push(drawing(() => readSampleResult(words, 0, drawnBy, vocabSize)));
+              drawn.push(() => readSampleResult(words, 0, drawnBy, vocabSize));
             }
           }
           // Without a read nothing has waited for the GPU yet, and the caller's next look at its signal would come too early.

@@ -59,7 +59,7 @@ export async function createReferenceRuntime(options: ReferenceRuntimeOptions): 
     draftRows: DECODE_ROWS,
     stepsInFlight: 1,
     samplingSteps: SAMPLING_STEPS,
-    capabilities: new Set(["logits", "match", "sample"]),
+    capabilities: new Set(["logits", "match", "sample", "verify"]),
     fingerprint: { adapter: "reference", kv: kvFormat },
   };
   const kv = createKvPages({ pageCount, maxSequences, pageBytes: layerPageLength * spec.layerCount * 4 });

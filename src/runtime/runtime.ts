@@ -34,8 +34,8 @@ export interface RuntimeInfo {
   /** Steps with sampled tokens that it has under way together; a further one waits. 1 where none can follow an unfinished one. */
   readonly stepsInFlight: number;
   /**
-   * The sampling steps that it does where the logits are. With all those of a plan in here, `want: "sample"` saves reading them;
-   * with others it gives the same token, and saves nothing.
+   * The sampling steps that it does where the logits are. With all those of a plan in here, `want: "sample"` and `want: "verify"`,
+   * which it has then, save reading them; with others they give the same tokens, and save nothing.
    */
   readonly samplingSteps: readonly SamplingStepName[];
   readonly capabilities: ReadonlySet<RuntimeCapability>;
@@ -43,7 +43,7 @@ export interface RuntimeInfo {
   readonly fingerprint: Readonly<Record<string, string>>;
 }
 
-/** `logits`: full rows · `sample`, `verify`, `sampledBy`, `embeddings`, `logprobs`: see Row · `match`: finds held prefixes. */
+/** `logits`: full rows · `sample`, `verify`, `logprobs`: see RowWant · `sampledBy`, `embeddings`: see RowInput · `match`: finds held prefixes. */
 export type RuntimeCapability = "logits" | "logprobs" | "sample" | "verify" | "sampledBy" | "embeddings" | "match";
 
 export type RowInput =
@@ -61,7 +61,9 @@ export type RowInput =
 
 export type RowWant =
   | "none"
+  /** The token after the row's last. */
   | "sample"
+  /** The row's ids after its first are a draft: the token after the first, and after each as long as the draft is right. */
   | "verify"
   | { readonly logits: true; readonly at: "last" | "all" }
   /** The best `logprobs` tokens of each position, by raw log-softmax. */
@@ -71,11 +73,12 @@ export type RowWant =
 export interface Row {
   readonly sequence: SequenceId;
   readonly input: RowInput;
-  /** With `sample`: what the next token is drawn by. */
+  /** With `sample` and `verify`: what tokens are drawn by. */
   readonly plan?: SamplingPlan;
   /**
-   * With `sample`: the prompt and the tokens sampled so far, the row's own included. Unchanged until the step settles. With
-   * `sampledBy`, `sampled` need only have the right length: plans that look at the tokens themselves cannot follow.
+   * With `sample` and `verify`: the prompt and the tokens sampled so far, the row's own included, but not those of a draft.
+   * Unchanged until the step settles. With `sampledBy`, `sampled` need only have the right length: plans that look at the tokens
+   * themselves cannot follow.
    */
   readonly history?: TokenHistory;
   /** Allowed tokens, one bit each, low bit first: [ceil(vocabSize / 32)]. */
@@ -110,7 +113,10 @@ export interface RowResult {
   readonly logits?: readonly Float32Array[];
   /** For each wanted position, best first. */
   readonly logprobs?: readonly (readonly { readonly token: number; readonly logprob: number }[])[];
-  /** Sampled or accepted tokens, with the logprobs that their plan asks for: to the bit what the CPU sampler gives. */
+  /**
+   * Sampled tokens, with the logprobs that their plan asks for: to the bit what the CPU sampler gives. More than one where tokens
+   * of a draft were right; those are in it, and the sequence has all of the draft until it is rewound.
+   */
   readonly tokens?: readonly Sampled[];
   /** In place of all else, why this row alone has no tokens: `numeric_fault`, `grammar_dead_end`. So have those that follow it. */
   readonly fault?: EngineError;

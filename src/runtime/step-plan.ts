@@ -3,10 +3,12 @@
 import { EngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { looksBack } from "../sampling/plan.ts";
+import type { Sampled } from "../sampling/sampler.ts";
+import { acceptDraft } from "./accept.ts";
 import type { Draw } from "./draw.ts";
 import type { KvPages, PageCopy } from "./kv-pages.ts";
 import type { Row, RowResult, RuntimeCapability, RuntimeInfo, StepBatch } from "./runtime.ts";
-import { type DrawnRow, drawnRow, drawOf, type KernelRow, kernelRow } from "./step-samples.ts";
+import { type DrawnRow, drawing, drawnRows, drawOf, entryCount, type KernelRow, kernelRows } from "./step-samples.ts";
 
 export interface StepPlan {
   /** Token rows of the step. */
@@ -33,8 +35,8 @@ export interface StepPlan {
 
 type Deal =
   | { readonly to: "caller"; readonly count: number }
-  | { readonly to: "sampler"; readonly drawn: DrawnRow }
-  | { readonly to: "kernels" };
+  | { readonly to: "sampler"; readonly rows: readonly DrawnRow[]; readonly draft: readonly number[] }
+  | { readonly to: "kernels"; readonly draft: readonly number[] };
 
 /** What a runtime's kernels can draw by in one step; where there are none, all rows are drawn from logits that are read. */
 export interface KernelRoom {
@@ -86,7 +88,7 @@ export function planStep(
   const pages: number[] = [];
   const read: number[] = [];
   const drawn: number[] = [];
-  const kernelRows: KernelRow[] = [];
+  const drawnByKernels: KernelRow[] = [];
   const deals: Deal[] = [];
   let room = kernels?.entries ?? 0;
   let at = 0;
@@ -99,17 +101,19 @@ export function planStep(
     const table = kv.table(row.sequence);
     pages.push(...table);
     at += part.length;
-    if (row.want === "sample") {
-      const forSampler = drawnRow(row);
+    if (row.want === "sample" || row.want === "verify") {
+      const draft = row.want === "verify" ? (part.slice(1) as number[]) : [];
+      const forSampler = drawnRows(row, draft);
+      // A page that the row has just written is its own: so is the word, which of a draft's tokens the last may have.
       const place = kernels && kernels.tokensAt + table.at(-1)!;
-      const forKernels = place && kernelRow(forSampler, info.vocabSize, room, place);
-      (forKernels ? drawn : read).push(at - 1);
+      const forKernels = place && kernelRows(forSampler, info.vocabSize, room, place);
+      for (let token = at - forSampler.length; token < at; token++) (forKernels ? drawn : read).push(token);
       if (forKernels) {
-        kernelRows.push(forKernels);
-        room -= forKernels.entries.length;
+        drawnByKernels.push(...forKernels);
+        room -= entryCount(forKernels);
         if (draws[index]) draws[index].place = place;
       }
-      deals.push(forKernels ? { to: "kernels" } : { to: "sampler", drawn: forSampler });
+      deals.push(forKernels ? { to: "kernels", draft } : { to: "sampler", rows: forSampler, draft });
     } else {
       const count = typeof row.want === "string" ? 0 : row.want.at === "all" ? part.length : 1;
       for (let token = at - count; token < at; token++) read.push(token);
@@ -122,7 +126,7 @@ export function planStep(
     pages: Uint32Array.from(pages),
     wanted: Uint32Array.from([...read, ...drawn]),
     readCount: read.length,
-    kernelRows,
+    kernelRows: drawnByKernels,
     deals,
     follows: ids.map(([first]) => (typeof first === "number" ? undefined : first)),
     draws,
@@ -133,12 +137,12 @@ export function planStep(
 /**
  * Deals what was computed to the rows of the batch. Draws that they follow have to be known by now; its own are from here on.
  * @param logits of the rows to be read, in the plan's order
- * @param drawn what the kernels drew, in the plan's order
+ * @param drawn gives what the kernels drew, in the plan's order
  */
 export function dealRows(
   plan: StepPlan,
   logits: readonly Float32Array[],
-  drawn: readonly RowResult[] = [],
+  drawn: readonly (() => Sampled)[] = [],
 ): RowResult[] {
   invariant(logits.length === plan.readCount, `${logits.length} rows of logits for ${plan.readCount} wanted`);
   invariant(drawn.length === plan.kernelRows.length, `${drawn.length} tokens for ${plan.kernelRows.length} wanted`);
@@ -149,10 +153,16 @@ export function dealRows(
       case "caller":
         nextLogits += deal.count;
         return deal.count === 0 ? {} : { logits: logits.slice(nextLogits - deal.count, nextLogits) };
-      case "sampler":
-        return drawOf(logits[nextLogits++]!, deal.drawn);
-      case "kernels":
-        return drawn[nextDrawn++]!;
+      case "sampler": {
+        const first = nextLogits;
+        nextLogits += deal.rows.length;
+        return drawing(() => acceptDraft(deal.draft, (place) => drawOf(logits[first + place]!, deal.rows[place]!)));
+      }
+      case "kernels": {
+        const first = nextDrawn;
+        nextDrawn += deal.draft.length + 1;
+        return drawing(() => acceptDraft(deal.draft, (place) => drawn[first + place]!()));
+      }
       default:
         return deal satisfies never;
     }

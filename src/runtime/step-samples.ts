@@ -5,6 +5,7 @@ import { invariant } from "../base/invariant.ts";
 import { GPU_SAMPLING_STEPS, MOST_ALTERNATIVES, type SampleEntry, sampleEntries } from "../kernels/sample-rows.ts";
 import type { SamplingPlan } from "../sampling/plan.ts";
 import { type Sampled, sample, type TokenHistory } from "../sampling/sampler.ts";
+import { historyAfter } from "./accept.ts";
 import type { Row, RowResult } from "./runtime.ts";
 
 /** What a token is drawn by. */
@@ -21,34 +22,49 @@ export interface KernelRow extends DrawnRow {
   readonly place: number;
 }
 
-export function drawnRow({ plan, history, mask }: Row): DrawnRow {
+/** One for what follows the row, or, with a draft at its end, for what follows each token of that too. */
+export function drawnRows({ plan, history, mask }: Row, draft: readonly number[]): DrawnRow[] {
   invariant(plan && history, "a row that is sampled comes with its plan and its history");
-  return { plan, history, ...(mask && { mask }) };
+  invariant(draft.length === 0 || !mask, "a mask is for one position");
+  return Array.from({ length: draft.length + 1 }, (_, place) => ({
+    plan,
+    history: historyAfter(history, draft, place, plan),
+    ...(mask && { mask }),
+  }));
 }
 
 /**
- * What the kernels need for a row; undefined where its plan has steps that they do not know, or more tokens have a bias or a
+ * What the kernels need for these; undefined where their plan has steps that they do not know, or more tokens have a bias or a
  * penalty than they have room for.
  * @param room entries that may still be taken
  * @param place as KernelRow has it
  */
-export function kernelRow(row: DrawnRow, vocabSize: number, room: number, place: number): KernelRow | undefined {
-  const { steps, options } = row.plan;
+export function kernelRows(
+  rows: readonly DrawnRow[],
+  vocabSize: number,
+  room: number,
+  place: number,
+): KernelRow[] | undefined {
+  const { steps, options } = rows[0]!.plan;
   if (steps.some(({ name }) => !GPU_SAMPLING_STEPS.includes(name))) return undefined;
   if ((options.logprobs ?? 0) > MOST_ALTERNATIVES) return undefined;
-  const entries = sampleEntries(row.plan, row.history, vocabSize);
-  return entries.length <= room ? { ...row, entries, place } : undefined;
+  const told = rows.map((row) => ({ ...row, entries: sampleEntries(row.plan, row.history, vocabSize), place }));
+  return entryCount(told) <= room ? told : undefined;
 }
 
-/** The CPU sampler's token of a row's last logits. */
-export function drawOf(logits: Float32Array, { plan, history, mask }: DrawnRow): RowResult {
-  return drawing(() => sample(logits, plan, history, mask));
+export function entryCount(rows: readonly KernelRow[]): number {
+  return rows.reduce((sum, { entries }) => sum + entries.length, 0);
+}
+
+/** The CPU sampler's token of a position's logits. */
+export function drawOf(logits: Float32Array, { plan, history, mask }: DrawnRow): Sampled {
+  return sample(logits, plan, history, mask);
 }
 
 /** A row that cannot be sampled is a fault of its own: the others of its step are as they would be without it. */
-export function drawing(draw: () => Sampled): RowResult {
+export function drawing(draw: () => readonly Sampled[]): RowResult {
   try {
-    return { tokens: [draw()] };
+    return { tokens: draw() };
   } catch (error) {
     if (isEngineError(error)) return { fault: error };
     throw error;

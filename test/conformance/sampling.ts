@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { Row, Runtime, SequenceId } from "../../src/runtime/runtime.ts";
 import { compilePlan, type SamplingOptions } from "../../src/sampling/plan.ts";
-import { sample } from "../../src/sampling/sampler.ts";
+import { type Sampled, sample } from "../../src/sampling/sampler.ts";
 import { options } from "../sampling/options.ts";
 import { feed, type MakeRuntime, useRuntime } from "./conformance.ts";
 import { TOKENS, VOCAB_SIZE } from "./models.ts";
@@ -71,6 +71,63 @@ export function describeSampling(makeRuntime: MakeRuntime): void {
         }
       },
     );
+
+    describe("and those of a draft, as far as it is right", () => {
+      const COUNT = 4;
+      const settings = SETTINGS.filter(({ masked }) => !masked);
+      const [draftAfter] = TOKENS.slice(40);
+
+      /** What single steps give, one after the other. */
+      async function oneByOne(runtime: Runtime, asked: Partial<SamplingOptions>): Promise<Sampled[]> {
+        const sequence = await openFed(runtime);
+        const { plan, history } = sampleRow(sequence, draftAfter!, asked, 1);
+        const out: Sampled[] = [];
+        for (let id = draftAfter!; out.length < COUNT; id = out.at(-1)!.token) {
+          const sampled = [...Array.from(history!.sampled), ...out.map(({ token }) => token)];
+          const [logits] = await feed(runtime, sequence, [id], "decode", 1);
+          out.push(sample(logits!, plan!, { prompt: PROMPT, sampled }));
+        }
+        runtime.free(sequence);
+        return out;
+      }
+
+      async function verified(
+        runtime: Runtime,
+        asked: Partial<SamplingOptions>,
+        draft: readonly number[],
+      ): Promise<Row> {
+        const row = sampleRow(await openFed(runtime), draftAfter!, asked, 1);
+        return { ...row, input: { ids: [draftAfter!, ...draft] }, want: "verify" };
+      }
+
+      test.for([
+        ["all of it", 3],
+        ["its first two tokens", 2],
+        ["none of it", 0],
+      ] as const)("%s", async ([, right], { skip }) => {
+        const runtime = await shared();
+        if (!runtime.info.capabilities.has("verify")) skip();
+        for (const [index, asked] of settings.entries()) {
+          const single = await oneByOne(runtime, asked);
+          const tokens = single.map(({ token }) => token);
+          const draft = tokens
+            .slice(0, COUNT - 1)
+            .map((token, place) => (place < right ? token : (token + 1) % VOCAB_SIZE));
+          // Beside another answer's token, and a draft of its own.
+          const other = sampleRow(await openFed(runtime), 3, { topP: 0.9 }, 9);
+          const rows = [
+            await verified(runtime, asked, draft),
+            other,
+            await verified(runtime, { temperature: 0 }, [1, 2]),
+          ];
+          const result = await runtime.step({ stage: "decode", rows });
+          expect(result.rows[0], `${index}`).toEqual({ tokens: single.slice(0, right + 1) });
+          expect(result.rows[1]).toEqual({ tokens: [await expected(runtime, other, "decode")] });
+          expect(result.rows[2]!.tokens![0]).toEqual((await oneByOne(runtime, { temperature: 0 }))[0]);
+          shared.freeAll();
+        }
+      });
+    });
 
     test("beside rows that want logits, or nothing", async ({ skip }) => {
       const runtime = await shared();

@@ -15,7 +15,7 @@ import type {
   StepId,
   StepResult,
 } from "../../src/runtime/runtime.ts";
-import { sample } from "../../src/sampling/sampler.ts";
+import { type Sampled, sample } from "../../src/sampling/sampler.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { createRandom } from "../fixtures/random.ts";
@@ -147,6 +147,7 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
       const before = sequence.ids.length - ids.length;
       if (batch.stage === "prefill") sequence.promptLength += ids.length;
       if (row.want === "sample") return drawOf(row, sequence, batch.id);
+      if (row.want === "verify") return verified(row, sequence, ids);
       if (typeof row.want === "string") return {};
       const ends = row.want.at === "all" ? ids.map((_, index) => before + index + 1) : [sequence.ids.length];
       return { logits: ends.map((end) => logits(sequence.ids.slice(0, end), sequence.promptLength)) };
@@ -166,6 +167,23 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
     }
   }
 
+  /** Of the ids, all but the first are a draft. */
+  function verified({ plan, history }: Row, { ids: all, promptLength }: ScriptedSequence, ids: number[]): RowResult {
+    const tokens: Sampled[] = [];
+    const answer = Array.from(history!.sampled);
+    try {
+      do {
+        const length = all.length - ids.length + tokens.length + 1;
+        const soFar = { prompt: history!.prompt, sampled: [...answer, ...ids.slice(1, tokens.length + 1)] };
+        tokens.push(sample(logits(all.slice(0, length), promptLength), plan!, soFar));
+      } while (tokens.at(-1)!.token === ids[tokens.length]);
+    } catch (error) {
+      if (!isEngineError(error)) throw error;
+      if (tokens.length === 0) return { fault: error };
+    }
+    return { tokens };
+  }
+
   return {
     info: {
       vocabSize: TOKENIZER.vocabSize,
@@ -176,7 +194,7 @@ export function createScriptedRuntime(script: Script): ScriptedRuntime {
       draftRows: script.draftRows ?? 16,
       stepsInFlight,
       samplingSteps: stepsInFlight > 1 ? GPU_SAMPLING_STEPS : [],
-      capabilities: new Set(["logits", ...(stepsInFlight > 1 ? (["sample", "sampledBy"] as const) : [])]),
+      capabilities: new Set(["logits", ...(stepsInFlight > 1 ? (["sample", "verify", "sampledBy"] as const) : [])]),
       fingerprint: { adapter: "script" },
     },
     lost,

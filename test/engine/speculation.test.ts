@@ -72,15 +72,18 @@ function edited(text: string, random: Random): string {
 describe("200 seeded cases, greedy and sampled, with logprobs, stops, penalties and several choices", async () => {
   const script = { logits: digits };
   const without = await openScripted(script);
-  const engines = { off: await openScripted(script), lookup: await openScripted(script, { speculate: "lookup" }) };
+  const engines = {
+    "verified on the CPU": await openScripted(script),
+    "by lookup too": await openScripted(script, { speculate: "lookup" }),
+    "verified where the logits are": await openScripted({ ...script, stepsInFlight: 4 }),
+  };
   const cases = Array.from({ length: 200 }, (_, index) => {
     const random = createRandom(index);
     return { params: randomParams(random), random };
   });
 
-  for (const speculate of ["off", "lookup"] as const) {
-    test(`with a prediction and speculate: "${speculate}": the same ids, text and logprobs, in fewer steps`, async () => {
-      const { engine, runtime } = engines[speculate];
+  for (const [how, { engine, runtime }] of Object.entries(engines)) {
+    test(`with a prediction, ${how}: the same ids, text and logprobs, in fewer steps`, async () => {
       const before = without.runtime.steps.length;
       let [accepted, rejected] = [0, 0];
       for (const [index, { params, random }] of cases.entries()) {
@@ -103,7 +106,7 @@ describe("200 seeded cases, greedy and sampled, with logprobs, stops, penalties 
   }
 
   test("without a prediction, looked up: the same, in fewer steps, and no token of a prediction is reported", async () => {
-    const { engine, runtime } = engines.lookup;
+    const { engine, runtime } = engines["by lookup too"];
     const [before, looked] = [without.runtime.steps.length, runtime.steps.length];
     for (const { params } of cases) {
       const [expected, answer] = [await plain(without.engine, params), await plain(engine, params)];

@@ -28,15 +28,16 @@ const CASES = {
   "with penalties": { temperature: 0, presence_penalty: 1.5, frequency_penalty: 1 },
 };
 
-async function open(adapter: TestAdapter, speculate: "off" | "lookup") {
+async function open(adapter: TestAdapter, speculate: "off" | "lookup", gpuSampling = false) {
   const openModel = modelAtHand({ files: [memorySource(MODEL)] });
-  const gpu = await adapter.gpu();
-  return openEngine({ id: "tiny", openModel, openHost: gpuHost(gpu), speculate });
+  const openHost = gpuHost(await adapter.gpu(), { gpuSampling });
+  return openEngine({ id: "tiny", openModel, openHost, speculate });
 }
 
 describeFirstAdapter("speculation", (adapter) => {
-  test("greedy, sampled, with choices or penalties: a prediction and a lookup change no id and no bit", async () => {
+  test("greedy, sampled, with choices or penalties, sampled on the CPU or the GPU: a prediction and a lookup change no id and no bit", async () => {
     const [off, lookup] = [await open(adapter, "off"), await open(adapter, "lookup")];
+    const sampling = await open(adapter, "lookup", true);
     for (const [name, how] of Object.entries(CASES)) {
       const expected = await off.chat.completions.create(asking(how));
       const [choice] = expected.choices;
@@ -44,7 +45,7 @@ describeFirstAdapter("speculation", (adapter) => {
       const whole = choice!.message.content!;
       let accepted = 0;
       for (const content of [whole, whole.slice(0, 40) + whole.slice(50), `the sea ${whole}`]) {
-        for (const engine of [off, lookup]) {
+        for (const engine of [off, lookup, sampling]) {
           const params = asking({ ...how, prediction: { type: "content", content } });
           const answer = await engine.chat.completions.create(params);
           expect(answer.choices, name).toEqual(expected.choices);
@@ -54,6 +55,6 @@ describeFirstAdapter("speculation", (adapter) => {
       expect(accepted).toBeGreaterThan(0);
       expect((await lookup.chat.completions.create(asking(how))).choices, name).toEqual(expected.choices);
     }
-    for (const engine of [off, lookup]) await engine.dispose();
+    for (const engine of [off, lookup, sampling]) await engine.dispose();
   });
 });
