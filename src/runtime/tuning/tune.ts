@@ -1,4 +1,5 @@
-// The measuring: of each kernel class the seed against its candidates, checked first, then timed in turns, within a budget.
+// The measuring: of each kernel class the seed against its candidates, compiled while the weights come, checked when they are
+// there, then timed in turns, within a budget.
 import { isEngineError, throwIfAborted } from "../../base/errors.ts";
 import { median } from "../../base/median.ts";
 
@@ -32,7 +33,9 @@ export interface TuneOptions {
    * first would be timed at another speed than the rest.
    */
   readonly warmUpMs: number;
-  /** Time for compiling and checking, all tasks together: a driver that is slow to compile keeps more seeds. */
+  /** What trials compute with is there: until then they are only compiled. */
+  readonly ready: Promise<unknown>;
+  /** Time for compiling once it is, all tasks together: a driver that is slow to compile keeps more seeds. */
   readonly preparingMs: number;
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds of one run by variant, of each class that was measured. */
@@ -53,7 +56,7 @@ const LEAST_GAIN = 0.03;
 /**
  * The best variant of each task that was measured to the end; what the budget did not reach is absent. All that is measured is
  * compiled first: while a driver compiles, a GPU's clock falls. What there was no time for is compiled anew in the next session.
- * @throws EngineError `aborted`, `device_lost`, `disposed`, and what the seed's own preparation throws
+ * @throws EngineError `aborted`, `device_lost`, `disposed`, what the seed's own preparation throws, and what `ready` rejects with
  */
 export async function tune(tasks: readonly TuningTask[], options: TuneOptions): Promise<Record<string, string>> {
   const budget = createBudget(options);
@@ -66,6 +69,11 @@ export async function tune(tasks: readonly TuningTask[], options: TuneOptions): 
       prepared.delete(task);
       break;
     }
+    await options.ready;
+    for (const [task, trials] of prepared) {
+      throwIfAborted(options.signal);
+      await check(task, trials);
+    }
     return await measureAll(prepared, budget, options);
   } finally {
     for (const trials of prepared.values()) for (const trial of trials.values()) trial.free();
@@ -73,7 +81,7 @@ export async function tune(tasks: readonly TuningTask[], options: TuneOptions): 
 }
 
 async function measureAll(
-  prepared: ReadonlyMap<TuningTask, Map<string, Trial>>,
+  prepared: ReadonlyMap<TuningTask, ReadonlyMap<string, Trial>>,
   budget: Budget,
   { warmUpMs, onMeasured }: TuneOptions,
 ): Promise<Record<string, string>> {
@@ -97,16 +105,21 @@ interface Budget {
   timing(work: () => Promise<void>): Promise<number | undefined>;
 }
 
-function createBudget({ now, timingMs, preparingMs, signal }: TuneOptions): Budget {
+function createBudget({ now, timingMs, preparingMs, signal, ready }: TuneOptions): Budget {
   const left = { preparing: preparingMs, timing: timingMs };
+  let readyAt = Number.POSITIVE_INFINITY;
+  const isReady = () => {
+    readyAt = now();
+  };
+  ready.then(isReady, isReady);
   const spend = async (kind: keyof typeof left, work: () => Promise<void>) => {
     throwIfAborted(signal);
     if (left[kind] <= 0) return undefined;
     const start = now();
     await work();
-    const spent = now() - start;
-    left[kind] -= spent;
-    return spent;
+    const end = now();
+    left[kind] -= Math.max(0, end - Math.max(start, readyAt));
+    return end - start;
   };
   return {
     preparing: async (work) => (await spend("preparing", work)) !== undefined,
@@ -114,25 +127,28 @@ function createBudget({ now, timingMs, preparingMs, signal }: TuneOptions): Budg
   };
 }
 
-/** Fills `trials` with those whose output is the seed's, the seed first. */
+/** Fills `trials` with those that can be made, the seed first. */
 async function prepareAll(task: TuningTask, trials: Map<string, Trial>): Promise<void> {
-  const [seed, ...candidates] = task.variants;
   // All at once: browsers compile on several threads.
-  const preparing = task.variants.map((variant) => task.prepare(variant));
-  const settled = await Promise.allSettled(preparing);
-  const made = settled.map((result) => (result.status === "fulfilled" ? result.value : undefined));
-  try {
-    const expected = await (await preparing[0]!).output();
-    trials.set(seed!, made[0]!);
-    for (const [index, variant] of candidates.entries()) {
-      const result = settled[index + 1]!;
-      if (result.status === "rejected") throwIfFatal(result.reason);
-      else if (isSame(expected, await result.value.output(), task.maxDifference(variant)))
-        trials.set(variant, result.value);
-    }
-  } finally {
-    const kept = new Set(trials.values());
-    for (const trial of made) if (trial && !kept.has(trial)) trial.free();
+  const settled = await Promise.allSettled(task.variants.map((variant) => task.prepare(variant)));
+  const failures: unknown[] = [];
+  for (const [index, variant] of task.variants.entries()) {
+    const result = settled[index]!;
+    if (result.status === "fulfilled") trials.set(variant, result.value);
+    else failures.push(result.reason);
+  }
+  if (!trials.has(task.variants[0]!)) throw failures[0];
+  failures.forEach(throwIfFatal);
+}
+
+/** Leaves those whose output is the seed's. */
+async function check(task: TuningTask, trials: Map<string, Trial>): Promise<void> {
+  const [seed, ...candidates] = trials;
+  const expected = await seed![1].output();
+  for (const [variant, trial] of candidates) {
+    if (isSame(expected, await trial.output(), task.maxDifference(variant))) continue;
+    trials.delete(variant);
+    trial.free();
   }
 }
 
@@ -154,7 +170,7 @@ function isSame(expected: Float32Array, actual: Float32Array, maxDifference: num
 /** Milliseconds of one run in each round by variant, of those that were worth all; undefined when the budget ran out. */
 async function measure(
   seed: string,
-  trials: Map<string, Trial>,
+  trials: ReadonlyMap<string, Trial>,
   budget: Budget,
   warmUpMs: number,
 ): Promise<Map<string, readonly number[]> | undefined> {

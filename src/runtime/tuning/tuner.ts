@@ -77,9 +77,9 @@ export function createTuner(options: TunerOptions): Tuner {
       }),
     );
     const tasks = open.filter(({ name }) => !(name in known)).map(taskOf);
-    if (tasks.length > 0) await ready;
     const measured = await tune(tasks, {
       now,
+      ready: tasks.length > 0 ? ready : Promise.resolve(),
       timingMs: options.timingMs ?? TIMING_MS,
       warmUpMs: options.warmUpMs ?? WARM_UP_MS,
       preparingMs: options.preparingMs ?? PREPARING_MS,

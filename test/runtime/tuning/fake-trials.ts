@@ -47,7 +47,10 @@ export function fakeTask(clock: ReturnType<typeof fakeClock>, name: string, vari
       if (fault !== undefined) throw fault;
       counts.open++;
       return {
-        output: async () => output,
+        async output() {
+          clock.done.push("run");
+          return output;
+        },
         async run(repeats) {
           clock.done.push("run");
           runs.push({ variant, repeats });
@@ -62,5 +65,11 @@ export function fakeTask(clock: ReturnType<typeof fakeClock>, name: string, vari
 
 /** Without limits that would be met. */
 export function optionsOf(clock: ReturnType<typeof fakeClock>): TuneOptions {
-  return { now: clock.now, timingMs: Number.POSITIVE_INFINITY, warmUpMs: 0, preparingMs: Number.POSITIVE_INFINITY };
+  return {
+    now: clock.now,
+    ready: Promise.resolve(),
+    timingMs: Number.POSITIVE_INFINITY,
+    warmUpMs: 0,
+    preparingMs: Number.POSITIVE_INFINITY,
+  };
 }

@@ -134,7 +134,34 @@ test("compiling is no part of that time, and has its own end", async () => {
   const tasks = ["first", "second", "third"].map((name) => fakeTask(clock, name, table));
   const all = tasks.map(({ task }) => task);
   expect(await tune(all, { ...optionsOf(clock), timingMs: 150 })).toEqual({ first: "a", second: "a", third: "a" });
-  expect(await tune(all, { ...optionsOf(clock), preparingMs: 2000 })).toEqual({ first: "a", second: "a" });
+  expect(await tune(all, { ...optionsOf(clock), preparingMs: 1000 })).toEqual({ first: "a", second: "a" });
+});
+
+test("while the weights come all is compiled, in time that nobody counts, and nothing runs", async () => {
+  const clock = fakeClock();
+  const table = { seed: { runMs: 8, compileMs: 600 }, a: { runMs: 4, compileMs: 600 } };
+  const tasks = ["first", "second", "third"].map((name) => fakeTask(clock, name, table));
+  let arrive = () => {};
+  const ready = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  const chosen = tune(
+    tasks.map(({ task }) => task),
+    { ...optionsOf(clock), preparingMs: 1, ready },
+  );
+  while (clock.done.length < 6) await new Promise((resolve) => setTimeout(resolve, 1));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(clock.done).toEqual(Array(6).fill("compiled"));
+  arrive();
+  expect(await chosen).toEqual({ first: "a", second: "a", third: "a" });
+});
+
+test("weights that do not come end it with their error, and nothing stays open", async () => {
+  const clock = fakeClock();
+  const { task, runs, counts } = fakeTask(clock, "class", { seed: { runMs: 1 }, a: { runMs: 0.5 } });
+  const fault = new EngineError("source_changed", "The file is another one now.");
+  await expect(tune([task], { ...optionsOf(clock), ready: Promise.reject(fault) })).rejects.toBe(fault);
+  expect([runs.length, counts.open]).toEqual([0, 0]);
 });
 
 test.each(["device_lost", "aborted"] as const)("%s ends it, and nothing stays open", async (code) => {
