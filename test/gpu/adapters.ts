@@ -11,6 +11,8 @@ export interface TestAdapter {
   readonly name: string;
   /** One of the CPU drivers. */
   readonly onCpu: boolean;
+  /** It takes seconds for a kernel with barriers: what GPUs run in many forms is tried there in one, and in all on the others. */
+  readonly compilesSlowly: boolean;
   readonly gpu: () => Promise<GPU>;
   /** One device for the whole file, opened at first use. */
   readonly device: () => Promise<Device>;
@@ -66,6 +68,7 @@ function testAdapter(name: string): TestAdapter {
   return {
     name,
     onCpu: listCpuDrivers().some((driver) => driver.name === name),
+    compilesSlowly: name === "lavapipe",
     gpu,
     open,
     device() {

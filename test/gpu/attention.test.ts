@@ -7,7 +7,7 @@ import { attentionPrefill, attentionPrefillFor } from "../../src/kernels/attenti
 import { attentionReduce, attentionReduceReference } from "../../src/kernels/attention-reduce.ts";
 import { attentionReference } from "../../src/kernels/attention-reference.ts";
 import { KV_CACHE_TYPES, KV_FORMATS } from "../../src/kernels/kv-format.ts";
-import { describeAdapters } from "./adapters.ts";
+import { describeAdapters, type TestAdapter } from "./adapters.ts";
 import type { AttentionCase, AttentionShape } from "./attention-case.ts";
 import { attentionCase } from "./attention-case.ts";
 import { packKv } from "./pack-kv.ts";
@@ -16,9 +16,14 @@ import { gaussians, nmse, runKernel } from "./run-kernel.ts";
 const BOUND = 1e-9; // f32 sums of values that are exact; the op suite's limit of 1e-6 would hide a wrong key among a thousand
 const UNTOUCHED = -12345;
 
-/** The portable one, and the adapter's own where that is another. */
-function prefillKernels({ adapter }: Device): Iterable<typeof attentionPrefill> {
-  return new Set([attentionPrefill, attentionPrefillFor(adapter)]);
+/** The adapter's own, and the portable one: where that is another, of one size on adapters whose compilers take seconds for each. */
+function prefillKernels(
+  { adapter }: Device,
+  { compilesSlowly }: TestAdapter,
+  headDim: number,
+): Iterable<typeof attentionPrefill> {
+  const own = attentionPrefillFor(adapter);
+  return new Set([...(compilesSlowly && headDim !== 64 ? [] : [attentionPrefill]), own]);
 }
 
 type DecodeKernel = "of 64 threads" | "of 128 threads" | "broadcast";
@@ -26,12 +31,14 @@ type DecodeKernel = "of 64 threads" | "of 128 threads" | "broadcast";
 /** The same of decode, for so many query heads of one KV head. */
 function decodeKernels(
   { adapter }: Device,
+  { compilesSlowly }: TestAdapter,
   { headCount, kvHeadCount, headDim }: (typeof HEADS)[number],
 ): DecodeKernel[] {
   const own = attentionDecodeBroadcastFor(adapter, { headDim, group: headCount / kvHeadCount });
+  const portable: DecodeKernel[] = own && compilesSlowly && headDim !== 64 ? [] : ["of 64 threads"];
   // Of those for GPUs one size on CPU adapters, whose compilers take seconds for each.
   const wide: DecodeKernel[] = !adapter.isFallback || headDim === 64 ? ["of 128 threads"] : [];
-  return ["of 64 threads", ...wide, ...(own ? (["broadcast"] as const) : [])];
+  return [...portable, ...wide, ...(own ? (["broadcast"] as const) : [])];
 }
 
 async function runPrefill(
@@ -130,7 +137,8 @@ const VARIANTS: Partial<AttentionShape>[] = [
   { softCap: 1.5 },
 ];
 
-describeAdapters("attention", ({ device }) => {
+describeAdapters("attention", (adapter) => {
+  const { device } = adapter;
   for (const kvCache of KV_CACHE_TYPES) {
     for (const heads of HEADS) {
       const name = `${heads.headCount}/${heads.kvHeadCount} heads of ${heads.headDim}, ${kvCache}`;
@@ -139,7 +147,7 @@ describeAdapters("attention", ({ device }) => {
         for (const positions of DECODE_POSITIONS) {
           const given = attentionCase({ ...heads, kvCache, positions });
           const expected = attentionReference(given);
-          for (const kernel of decodeKernels(await device(), heads)) {
+          for (const kernel of decodeKernels(await device(), adapter, heads)) {
             const { output } = await runDecode(await device(), given, 5, kernel);
             expect(nmse(output, expected), `${kernel} ${JSON.stringify(positions)}`).toBeLessThan(BOUND);
           }
@@ -150,7 +158,7 @@ describeAdapters("attention", ({ device }) => {
         for (const positions of PREFILL_POSITIONS) {
           const given = attentionCase({ ...heads, kvCache, positions });
           const expected = attentionReference(given);
-          for (const kernel of prefillKernels(await device())) {
+          for (const kernel of prefillKernels(await device(), adapter, heads.headDim)) {
             const output = await runPrefill(await device(), given, kernel);
             expect(nmse(output, expected), `${kernel.name} ${JSON.stringify(positions)}`).toBeLessThan(BOUND);
           }
@@ -163,12 +171,12 @@ describeAdapters("attention", ({ device }) => {
     test(`window and soft cap, ${JSON.stringify(variant)}`, async () => {
       const shape = { headCount: 6, kvHeadCount: 2, headDim: 64, ...variant };
       const decoding = attentionCase({ ...shape, positions: [[700], [0], [299, 300, 301]] });
-      for (const kernel of decodeKernels(await device(), shape)) {
+      for (const kernel of decodeKernels(await device(), adapter, shape)) {
         const { output } = await runDecode(await device(), decoding, 3, kernel);
         expect(nmse(output, attentionReference(decoding)), kernel).toBeLessThan(BOUND);
       }
       const filling = attentionCase({ ...shape, positions: [range(280, 330), range(0, 3)] });
-      for (const kernel of prefillKernels(await device())) {
+      for (const kernel of prefillKernels(await device(), adapter, shape.headDim)) {
         const filled = await runPrefill(await device(), filling, kernel);
         expect(nmse(filled, attentionReference(filling)), kernel.name).toBeLessThan(BOUND);
       }
@@ -180,7 +188,7 @@ describeAdapters("attention", ({ device }) => {
     const given = attentionCase({ ...heads, positions: [[600], [3]], window: 200 });
     const maxChunks = 4;
     const chunk = 32 + 4;
-    for (const kernel of decodeKernels(await device(), heads)) {
+    for (const kernel of decodeKernels(await device(), adapter, heads)) {
       const { partials } = await runDecode(await device(), given, maxChunks, kernel);
       const written = range(0, 2 * 3 * maxChunks).filter((index) => partials[index * chunk] !== UNTOUCHED);
       // Row 0 sees keys 401 to 600, in chunks 1 and 2 of each head; row 1 sees chunk 0 alone, and needs no partials.
@@ -216,7 +224,7 @@ describeAdapters("attention", ({ device }) => {
       const shape = { headCount: 3, kvHeadCount: 1, headDim: 64, ...variant };
       const all = attentionCase({ ...shape, positions: [range(70, 326)] });
       const width = shape.headCount * shape.headDim;
-      for (const kernel of prefillKernels(await device())) {
+      for (const kernel of prefillKernels(await device(), adapter, shape.headDim)) {
         const together = await runPrefill(await device(), all, kernel);
         for (const [from, rows] of [
           [0, 1],
@@ -244,7 +252,7 @@ describeAdapters("attention", ({ device }) => {
       const both = attentionCase({ ...shape, positions: [range(60, 70), range(500, 520)] });
       const width = shape.headCount * shape.headDim;
       const second = { ...both, queries: both.queries.slice(10 * width), rows: both.rows.slice(40) };
-      for (const kernel of prefillKernels(await device())) {
+      for (const kernel of prefillKernels(await device(), adapter, shape.headDim)) {
         const together = await runPrefill(await device(), both, kernel);
         const alone = await runPrefill(await device(), second, kernel);
         expect(alone, `${kernel.name}, ${kvCache}`).toEqual(together.slice(10 * width));
@@ -257,7 +265,7 @@ describeAdapters("attention", ({ device }) => {
       const shape = { headCount: 8, kvHeadCount: 2, headDim: 64, kvCache };
       const all = attentionCase({ ...shape, positions: [range(250, 262), [700], [3], [511], [512]] });
       const width = shape.headCount * shape.headDim;
-      for (const kernel of decodeKernels(await device(), shape)) {
+      for (const kernel of decodeKernels(await device(), adapter, shape)) {
         const { output } = await runDecode(await device(), all, 4, kernel);
         for (const row of [0, 7, 12, 13, 15]) {
           const alone = {

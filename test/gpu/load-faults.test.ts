@@ -10,7 +10,7 @@ import type { LoadProgress, LoadTimes } from "../../src/runtime/load-progress.ts
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { type ByteSource, memorySource } from "../../src/storage/byte-source.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
-import { describeAdapters, saidToBeGpu } from "./adapters.ts";
+import { describeFirstAdapter, saidToBeGpu } from "./adapters.ts";
 
 const MODEL = tinyModel({ layerCount: 1, biases: true, ropeLayout: "halves" });
 /** Parameters of kernels: shared by all that a device will ever load, so they stay. One arena is plenty for this model. */
@@ -30,7 +30,7 @@ function expectNothingHeld(device: Device): void {
   expect(device.buffers.heldBytes).toBeLessThanOrEqual(ARENA_BYTES);
 }
 
-describeAdapters("a load", (adapter) => {
+describeFirstAdapter("a load", (adapter) => {
   test("compiles while bytes come, and tells where its time went", async () => {
     const device = await adapter.open();
     const whole = memorySource(MODEL);
@@ -60,7 +60,7 @@ describeAdapters("a load", (adapter) => {
   });
 });
 
-describeAdapters("a load that fails", (adapter) => {
+describeFirstAdapter("a load that fails", (adapter) => {
   test("progress goes through upload, then compile, each to its end", async () => {
     const device = await adapter.device();
     const events: LoadProgress[] = [];

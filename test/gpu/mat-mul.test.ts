@@ -62,8 +62,9 @@ const VARIANTS = ["portable", "broadcast", ...STAGED, STAGED_INT8] as const;
 type Variant = (typeof VARIANTS)[number];
 
 /** A format is decoded alike in all shapes of workgroups, each of which takes seconds to compile on a CPU adapter. */
-function formatsFor(variant: Variant): readonly QuantFormat[] {
+function formatsFor(variant: Variant, { compilesSlowly }: TestAdapter): readonly QuantFormat[] {
   if (variant === STAGED_INT8) return [Q4_1, Q8_0, Q6_K]; // one for each kind of bytes
+  if (compilesSlowly && variant !== "broadcast") return [Q4_1, Q8_0];
   return typeof variant === "string" || variant === STAGED[0] ? SUPPORTED_FORMATS : [Q4_1, Q8_0];
 }
 
@@ -143,7 +144,9 @@ function suite(variant: Variant, adapter: TestAdapter): void {
   });
 
   test.each(
-    formatsFor(variant).flatMap((format) => shapesOf(format).map((shape) => [format.name, ...shape, format] as const)),
+    formatsFor(variant, adapter).flatMap((format) =>
+      shapesOf(format).map((shape) => [format.name, ...shape, format] as const),
+    ),
   )("%s %i x %i equals the float64 product", async (_name, rowCount, columns, format) => {
     const device = await adapter.device();
     const { weights, planes } = await randomMatrix(device, format, rowCount, columns);
@@ -296,30 +299,33 @@ function suite(variant: Variant, adapter: TestAdapter): void {
     expect(nmse(await output.read(), expected)).toBeLessThan(MAX_NMSE);
   });
 
-  test("a matrix of more tiles than a grid is wide", async () => {
-    const device = await adapter.device();
-    const columns = 32;
-    const rowCount = (MAX_WORKGROUPS + 2) * 32 - 27;
-    const { filled, ...planes } = await sparsePlanes(device, rowCount, columns, tilesAroundFold(rowCount));
-    const input = randomFloats(columns, 12);
-    const output = await guardedOutput(device, rowCount);
-    await run(device, variant, {
-      format: Q4_1,
-      columns,
-      rowCount,
-      planes,
-      output: output.binding,
-      input,
-      portableShape: { TILES: 1, FOURS: 1 },
-      stagedShape: { TILES: 1, ROWS: 32, W_FOURS: 1, X_FOURS: 1 },
+  // Of the staged ones, which differ by the shape that is replaced here, the first speaks for all of its arithmetic.
+  const isRepeated = typeof variant !== "string" && STAGED.indexOf(variant) > 0;
+  if (!isRepeated)
+    test("a matrix of more tiles than a grid is wide", async () => {
+      const device = await adapter.device();
+      const columns = 32;
+      const rowCount = (MAX_WORKGROUPS + 2) * 32 - 27;
+      const { filled, ...planes } = await sparsePlanes(device, rowCount, columns, tilesAroundFold(rowCount));
+      const input = randomFloats(columns, 12);
+      const output = await guardedOutput(device, rowCount);
+      await run(device, variant, {
+        format: Q4_1,
+        columns,
+        rowCount,
+        planes,
+        output: output.binding,
+        input,
+        portableShape: { TILES: 1, FOURS: 1 },
+        stagedShape: { TILES: 1, ROWS: 32, W_FOURS: 1, X_FOURS: 1 },
+      });
+      const actual = await output.read();
+      let written = 0;
+      for (const { tile, weights } of filled) {
+        const expected = expectedOf(variant, { input, weights, columns });
+        expect(nmse(actual.slice(tile * 32, tile * 32 + expected.length), expected)).toBeLessThan(MAX_NMSE);
+        written += expected.length;
+      }
+      expect(actual.filter((value) => value !== 0).length).toBe(written);
     });
-    const actual = await output.read();
-    let written = 0;
-    for (const { tile, weights } of filled) {
-      const expected = expectedOf(variant, { input, weights, columns });
-      expect(nmse(actual.slice(tile * 32, tile * 32 + expected.length), expected)).toBeLessThan(MAX_NMSE);
-      written += expected.length;
-    }
-    expect(actual.filter((value) => value !== 0).length).toBe(written);
-  });
 }

@@ -20,6 +20,7 @@ import {
   isUntouched,
   MAT_VEC_VARIANTS,
   MAX_NMSE,
+  matVecVariantsOn,
   maxNmse,
   nmse,
   randomMatrix,
@@ -173,7 +174,7 @@ describeAdapters("mat-vec", (adapter) => {
     }
   });
 
-  test.for([["the adapter's own", undefined], ...MAT_VEC_VARIANTS, ...COMPACT_VARIANTS] as const)(
+  test.for([["the adapter's own", undefined], ...matVecVariantsOn(adapter), ...COMPACT_VARIANTS] as const)(
     "%s: a row is right, and has the same bits alone, beside others, and four to a workgroup",
     async ([, variant], context) => {
       await requireArithmetic(context, adapter, variant);
@@ -205,7 +206,7 @@ describeAdapters("mat-vec", (adapter) => {
     },
   );
 
-  test.each(MAT_VEC_VARIANTS)(
+  test.each(matVecVariantsOn(adapter))(
     "%s: what its producer left of a residual stream is scaled by the norm, with the same bits four to a workgroup",
     async (_, variant) => {
       const device = await adapter.device();

@@ -39,6 +39,11 @@ export const MAT_VEC_VARIANTS = [
   ),
 ].map((variant) => [variant.name, variant] as const);
 
+/** Those to be tried on an adapter: of the ones for GPUs one where each takes seconds. */
+export function matVecVariantsOn({ compilesSlowly }: TestAdapter): typeof MAT_VEC_VARIANTS {
+  return MAT_VEC_VARIANTS.filter(([name]) => !compilesSlowly || ["8 x 1", "8 x 16 for 16"].includes(name));
+}
+
 /** Of those with numbers of fewer bits, one of several slices and one of one. */
 export const COMPACT_VARIANTS = [F16[0]!, INT8[0]!, ...Object.values(COMPACT_ON_CPU)].map(
   (variant) => [variant.name, variant] as const,
