@@ -4,6 +4,8 @@ import { EXTRA_STRIDE, type QuantFormat, ROW_TILE, VECTOR_STRIDE } from "../quan
 import source from "./repack.wgsl?raw";
 
 const THREADS = 64;
+/** Of quants, side by side in one row. */
+const VECTOR_WORDS = VECTOR_STRIDE / EXTRA_STRIDE;
 /** Words before the rows: which tile they begin, how many they are, and the blocks and units of each. */
 export const REPACK_HEADER_WORDS = 4;
 
@@ -19,7 +21,7 @@ export const repack = defineKernel({
   params: {},
   overrides: { EXTRAS: "bool", BLOCK_BYTES: "u32", UNIT_BLOCKS: "u32", UNIT_WORDS: "u32" },
   grid: ({ tiles, units }: { tiles: number; units: number }, { overrides }) => [
-    Math.ceil((((units * overrides.UNIT_WORDS) / (overrides.EXTRAS ? 1 : 4)) * ROW_TILE) / THREADS),
+    Math.ceil((((units * overrides.UNIT_WORDS) / (overrides.EXTRAS ? 1 : VECTOR_WORDS)) * ROW_TILE) / THREADS),
     tiles,
   ],
 });
@@ -31,6 +33,6 @@ export function repackOverrides(format: QuantFormat, extras: boolean) {
     EXTRAS: extras,
     BLOCK_BYTES: blockBytes,
     UNIT_BLOCKS: unitLength / blockLength,
-    UNIT_WORDS: extras ? extraWords : quantVectors * (VECTOR_STRIDE / EXTRA_STRIDE),
+    UNIT_WORDS: extras ? extraWords : quantVectors * VECTOR_WORDS,
   };
 }

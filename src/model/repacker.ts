@@ -72,7 +72,10 @@ export async function createRepacker(device: Device, matrices: Iterable<Matrix>,
       for (const operation of planes) recorder.run(operation, { tiles, units });
       recorder.submit();
     },
-    free: staging.free,
+    free() {
+      operations.clear();
+      staging.free();
+    },
   };
 }
 

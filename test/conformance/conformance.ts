@@ -356,7 +356,8 @@ export function describeRuntime(name: string, makeRuntime: MakeRuntime, toleranc
       expect(info.maxRows.decode).toBeGreaterThanOrEqual(1);
       expect(info.maxRows.prefill).toBeGreaterThanOrEqual(1);
       expect(info.capabilities.has("logits")).toBe(true);
-      expect(info.samplingSteps.length === 0 || info.capabilities.has("sample")).toBe(true);
+      const samples = (["sample", "verify"] as const).every((capability) => info.capabilities.has(capability));
+      expect(info.samplingSteps.length === 0 || samples).toBe(true);
       expect(Object.keys(info.fingerprint)).not.toEqual([]);
       runtime.dispose();
     });

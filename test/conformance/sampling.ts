@@ -75,14 +75,14 @@ export function describeSampling(makeRuntime: MakeRuntime): void {
     describe("and those of a draft, as far as it is right", () => {
       const COUNT = 4;
       const settings = SETTINGS.filter(({ masked }) => !masked);
-      const [draftAfter] = TOKENS.slice(40);
+      const LAST_ID = TOKENS[40]!;
 
       /** What single steps give, one after the other. */
       async function oneByOne(runtime: Runtime, asked: Partial<SamplingOptions>): Promise<Sampled[]> {
         const sequence = await openFed(runtime);
-        const { plan, history } = sampleRow(sequence, draftAfter!, asked, 1);
+        const { plan, history } = sampleRow(sequence, LAST_ID, asked, 1);
         const out: Sampled[] = [];
-        for (let id = draftAfter!; out.length < COUNT; id = out.at(-1)!.token) {
+        for (let id = LAST_ID; out.length < COUNT; id = out.at(-1)!.token) {
           const sampled = [...Array.from(history!.sampled), ...out.map(({ token }) => token)];
           const [logits] = await feed(runtime, sequence, [id], "decode", 1);
           out.push(sample(logits!, plan!, { prompt: PROMPT, sampled }));
@@ -96,8 +96,8 @@ export function describeSampling(makeRuntime: MakeRuntime): void {
         asked: Partial<SamplingOptions>,
         draft: readonly number[],
       ): Promise<Row> {
-        const row = sampleRow(await openFed(runtime), draftAfter!, asked, 1);
-        return { ...row, input: { ids: [draftAfter!, ...draft] }, want: "verify" };
+        const row = sampleRow(await openFed(runtime), LAST_ID, asked, 1);
+        return { ...row, input: { ids: [LAST_ID, ...draft] }, want: "verify" };
       }
 
       test.for([

@@ -2,7 +2,7 @@
 import { expect, type TestContext } from "vitest";
 import { type OwnedBuffer, USAGE } from "../../src/gpu/buffers.ts";
 import type { Device } from "../../src/gpu/device.ts";
-import type { BufferBinding, Operation } from "../../src/gpu/kernel.ts";
+import { type BufferBinding, MAX_WORKGROUPS, type Operation } from "../../src/gpu/kernel.ts";
 import { createReadback } from "../../src/gpu/readback.ts";
 import { record } from "../../src/gpu/recorder.ts";
 import { roundX } from "../../src/kernels/compact-rounding.ts";
@@ -17,7 +17,7 @@ import {
 import { type QuantFormat, ROW_TILE } from "../../src/quant/format.ts";
 import { planeSizes, rowBytes } from "../../src/quant/planes.ts";
 import { Q4_1 } from "../../src/quant/q4_1.ts";
-import { randomRows } from "../quant/random-weights.ts";
+import { randomFloats, randomRows } from "../quant/random-weights.ts";
 import { repackRows } from "../quant/repack-reference.ts";
 import type { TestAdapter } from "./adapters.ts";
 
@@ -205,4 +205,37 @@ export async function sparsePlanes(device: Device, rowCount: number, columns: nu
     return { tile, weights };
   });
   return { quants, extras, filled };
+}
+
+/** What a kernel is given of a matrix with one row of x. */
+interface SparseProduct {
+  readonly format: QuantFormat;
+  readonly columns: number;
+  readonly rowCount: number;
+  readonly planes: { readonly quants: BufferBinding; readonly extras: BufferBinding };
+  readonly output: BufferBinding;
+  readonly input: Float32Array;
+}
+
+/** The product of a matrix of more tiles than a grid is wide, most of them zeros: `run` leaves the others' where they belong. */
+export async function expectAcrossFold(
+  device: Device,
+  run: (product: SparseProduct) => Promise<void>,
+  expectedOf: (product: { input: Float32Array; weights: Float32Array; columns: number }) => Float64Array,
+): Promise<void> {
+  const columns = 32;
+  const rowCount = (MAX_WORKGROUPS + 2) * ROW_TILE - 27;
+  const { filled, ...planes } = await sparsePlanes(device, rowCount, columns, tilesAroundFold(rowCount));
+  const input = randomFloats(columns, 12);
+  const output = await guardedOutput(device, rowCount);
+  await run({ format: Q4_1, columns, rowCount, planes, output: output.binding, input });
+  const actual = await output.read();
+  let written = 0;
+  for (const { tile, weights } of filled) {
+    const expected = expectedOf({ input, weights, columns });
+    const first = tile * ROW_TILE;
+    expect(nmse(actual.slice(first, first + expected.length), expected)).toBeLessThan(MAX_NMSE);
+    written += expected.length;
+  }
+  expect(actual.filter((value) => value !== 0).length).toBe(written);
 }

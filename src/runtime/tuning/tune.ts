@@ -59,7 +59,9 @@ const LEAST_GAIN = 0.03;
  * @throws EngineError `aborted`, `device_lost`, `disposed`, what the seed's own preparation throws, and what `ready` rejects with
  */
 export async function tune(tasks: readonly TuningTask[], options: TuneOptions): Promise<Record<string, string>> {
+  if (tasks.length === 0) return {};
   const budget = createBudget(options);
+  await Promise.resolve(); // weights that are there already are known to be before anything counts
   const prepared = new Map<TuningTask, Map<string, Trial>>();
   try {
     for (const task of tasks) {

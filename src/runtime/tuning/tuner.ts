@@ -79,7 +79,7 @@ export function createTuner(options: TunerOptions): Tuner {
     const tasks = open.filter(({ name }) => !(name in known)).map(taskOf);
     const measured = await tune(tasks, {
       now,
-      ready: tasks.length > 0 ? ready : Promise.resolve(),
+      ready,
       timingMs: options.timingMs ?? TIMING_MS,
       warmUpMs: options.warmUpMs ?? WARM_UP_MS,
       preparingMs: options.preparingMs ?? PREPARING_MS,
