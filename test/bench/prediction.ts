@@ -1,7 +1,7 @@
 // A text of 400 tokens of which 10 words are changed, written anew with the old text as the prediction and without it, in turns.
 // Beside the tokens per second stand the milliseconds of processor time of a token, which on a CPU adapter hardly move when the
 // machine is busy.
-//   node scripts/run.mjs ../test/bench/prediction lavapipe|swiftshader|NAME [ROUNDS [TOKENS]]
+//   node scripts/run.mjs ../test/bench/prediction lavapipe|swiftshader|NAME [ROUNDS [TOKENS [MODEL]]]
 import process from "node:process";
 import { type NodeEngine, openNodeEngine } from "../../scripts/node-engine.ts";
 import type { ChatCompletion } from "../../src/api/types.ts";
@@ -23,10 +23,11 @@ interface PredictionFigures {
   readonly rejected: number;
 }
 
-export async function main([adapter, rounds = "3", tokens = "400"]: string[]): Promise<void> {
+export async function main([adapter, rounds = "3", tokens = "400", path]: string[]): Promise<void> {
   let last: RequestStats | undefined;
   const engine = await openNodeEngine({
     adapter,
+    models: path === undefined ? undefined : [{ path, contextLength: 1024 }],
     onStats: (stats) => {
       last = stats;
     },
