@@ -1,4 +1,4 @@
-// A call that its caller may leave before it has settled.
+// What its caller may leave before it has settled.
 import { abortedError } from "./errors.ts";
 
 /** Settles as `call` does, or rejects with `aborted` at once when the signal fires. */
@@ -11,3 +11,8 @@ export function untilAbort<T>(call: Promise<T>, signal: AbortSignal | undefined)
     call.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }
+
+export type Sleep = (ms: number, signal?: AbortSignal) => Promise<void>;
+
+/** Resolves after `ms`, rejects with `aborted` when the signal fires before. */
+export const sleep: Sleep = (ms, signal) => untilAbort(new Promise((done) => setTimeout(done, ms)), signal);

@@ -4,7 +4,7 @@ import { allEnded } from "../base/all-ended.ts";
 import { EngineError, throwIfAborted } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { sha256Hex } from "../base/sha256.ts";
-import { createTurns } from "../base/turns.ts";
+import { createTurns, type Turns } from "../base/turns.ts";
 import type { Gguf } from "../gguf/gguf.ts";
 import type { Device } from "../gpu/device.ts";
 import { createReadback } from "../gpu/readback.ts";
@@ -26,12 +26,13 @@ import {
 } from "./gpu-memory.ts";
 import { createGpuSampler } from "./gpu-sampler.ts";
 import { createStepRunner, type Pause, type StepParts } from "./gpu-step.ts";
+import { createIdleTime, type IdleTime } from "./idle-time.ts";
 import { createKvPages } from "./kv-pages.ts";
 import { createLoadProgress, type LoadProgress, type LoadTimes } from "./load-progress.ts";
 import { SUBMIT_MS } from "./pace.ts";
 import type { Meanwhile, RowResult, Runtime, RuntimeInfo, SequenceId, StepBatch, StepResult } from "./runtime.ts";
 import { planStep } from "./step-plan.ts";
-import { chooseVariants } from "./tuning/gpu-trials.ts";
+import { chooseVariants, measureVariants } from "./tuning/gpu-trials.ts";
 import type { Tuner } from "./tuning/tuner.ts";
 
 /** A CPU adapter takes as long for each further token, so that the wrong ones of a long draft cost more than the right ones save. */
@@ -43,7 +44,7 @@ export interface GpuRuntimeOptions extends MemoryRequest {
   readonly spec: ModelSpec;
   /** What was planned before; absent: planned now, by the request's own numbers. */
   readonly memory?: MemoryPlan | undefined;
-  /** Measures which variants of kernels to take; absent: the seeds of the adapter. */
+  /** Knows which variants of kernels to take, and measures for later sessions when nothing is to be done; absent: the seeds. */
   readonly tuner?: Tuner | undefined;
   /** Default: exact. */
   readonly precision?: Precision | undefined;
@@ -57,7 +58,7 @@ export interface GpuRuntimeOptions extends MemoryRequest {
  * @throws EngineError `out_of_memory`, `device_lost`, `aborted`, `unsupported_format`, and what the model's source throws
  */
 export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runtime> {
-  const { device, model, spec, precision = DEFAULT_PRECISION, onProgress, signal } = options;
+  const { device, model, spec, precision = DEFAULT_PRECISION, tuner, onProgress, signal } = options;
   throwIfAborted(signal);
   const start = performance.now();
   const planned = options.memory ?? planMemory(device, spec, options);
@@ -84,9 +85,10 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       state.writeRopeTable(spec.rope.factors && weights.vectors.factors(spec.rope.factors));
       return times;
     };
+    const site = { device, precision, weights, state };
     const compile = async () => {
-      const site = { device, precision, weights, state };
-      const { variants, description } = await chooseVariants(site, graphs, options.tuner, uploaded, stopped);
+      const { variants, description } = await chooseVariants(site, graphs, tuner);
+      throwIfAborted(stopped);
       const compileStart = performance.now();
       const graphsCompiled = allEnded(
         graphs.map(async (graph) => {
@@ -112,8 +114,7 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       cleanups.push(reads.dispose);
       return { sampler, results, reads };
     };
-    const uploaded = upload();
-    const [times, { compiled, sampling, variants, compileMs }] = await allEnded([uploaded, compile()] as const, () =>
+    const [times, { compiled, sampling, variants, compileMs }] = await allEnded([upload(), compile()] as const, () =>
       failed.abort(),
     );
     const [prefill, decode] = compiled;
@@ -139,7 +140,17 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
         kv: memory.kv.format.name,
       },
     };
-    const runtime = assemble(device, info, memory, { state, logitReads, stages, sampling }, release);
+    const turns = createTurns();
+    const disposed = new AbortController();
+    cleanups.push(() => disposed.abort());
+    const idle = createIdleTime(turns, disposed.signal);
+    const check = () => {
+      throwIfAborted(disposed.signal);
+      device.check();
+    };
+    const runtime = assemble(device, info, memory, { state, logitReads, stages, sampling }, { turns, idle }, release);
+    // Nobody waits for it: it ends when it can, and what it fails at has its seed in the next session too.
+    if (tuner) measureVariants({ ...site, check }, graphs, tuner, idle.run).catch(() => {});
     options.onLoaded?.({ ...times, compileMs, readyMs: performance.now() - start });
     return runtime;
   } catch (error) {
@@ -153,14 +164,14 @@ function assemble(
   info: RuntimeInfo,
   { kv: { pageCount, pageBytes, layerPageBytes }, step }: MemoryPlan,
   parts: StepParts,
+  /** Steps take effect in call order: each is recorded when the one before it was submitted, or pauses. */
+  { turns, idle }: { readonly turns: Turns; readonly idle: IdleTime },
   release: () => void,
 ): Runtime {
   const kv = createKvPages({ pageCount, maxSequences: info.maxSequences, pageBytes });
   const runner = createStepRunner(device, info.vocabSize, layerPageBytes, parts, check);
   const kernels = parts.sampling && { entries: step.entries, tokensAt: RESULT_WORDS };
   let disposed = false;
-  /** Steps take effect in call order: each is recorded when the one before it was submitted, or pauses. */
-  const turns = createTurns();
   /** All steps that were submitted have settled: they do so in their order. */
   let settled: Promise<unknown> = Promise.resolve();
   /** Of prefills that pause: nothing else may be done with them. */
@@ -231,7 +242,7 @@ function assemble(
     async step(batch, signal, meanwhile) {
       check();
       try {
-        const rows = await (await submit(batch, signal, meanwhile)).results;
+        const rows = await idle.busy(async () => (await submit(batch, signal, meanwhile)).results);
         check();
         throwIfAborted(signal);
         return { rows } satisfies StepResult;

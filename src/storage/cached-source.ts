@@ -3,7 +3,7 @@
 
 import { abortedError, EngineError } from "../base/errors.ts";
 import { toHex } from "../base/sha256.ts";
-import { untilAborted } from "./backoff.ts";
+import { untilAbort } from "../base/until-abort.ts";
 import { type ByteSource, checkRange } from "./byte-source.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 import { sourceChanged } from "./http-answer.ts";
@@ -111,7 +111,7 @@ class Cached implements CachedSource {
     const target = new Uint8Array(length);
     for (let index = first; index < end; index++) {
       const start = index * CHUNK_BYTES;
-      const chunk = await untilAborted(this.#chunk(index), signal);
+      const chunk = await untilAbort(this.#chunk(index), signal);
       await this.#hashInOrder(index, chunk);
       const from = Math.max(offset, start);
       target.set(chunk.subarray(from - start, offset + length - start), from - offset);
@@ -253,12 +253,12 @@ class Cached implements CachedSource {
     for (let index = 0; this.#store && index < this.#store.chunkCount; index++) {
       let bytes: Uint8Array | undefined;
       try {
-        bytes = await untilAborted(this.#store.read(index), signal);
+        bytes = await untilAbort(this.#store.read(index), signal);
       } catch (error) {
         if (signal?.aborted) throw error;
         await this.#dropStore(error);
       }
-      bytes ??= await untilAborted(this.#load(index), signal);
+      bytes ??= await untilAbort(this.#load(index), signal);
       hash?.update(bytes);
     }
     return hash && toHex(hash.digest());

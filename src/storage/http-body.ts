@@ -1,6 +1,5 @@
 // One attempt at a request, and the body that it brings: read piece by piece, given up when the server falls silent.
-
-import { untilAborted } from "./backoff.ts";
+import { untilAbort } from "../base/until-abort.ts";
 
 /** One try at a request: stopped by the caller's signal, or when nothing arrives for `stallMs`. */
 export class Attempt {
@@ -25,7 +24,7 @@ export class Attempt {
   async guard<T>(promise: Promise<T>): Promise<T> {
     const timer = setTimeout(this.#stop, this.#stallMs);
     try {
-      return await untilAborted(promise, this.signal);
+      return await untilAbort(promise, this.signal);
     } catch (error) {
       if (this.signal.aborted && !this.#caller?.aborted) throw new Error(`no byte for ${this.#stallMs} ms`);
       throw error;

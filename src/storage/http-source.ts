@@ -2,7 +2,8 @@
 // If-Range is not sent, since it costs a CORS preflight that model hosts may refuse; each answer's ETag is compared instead.
 
 import { abortedError, type EngineError, throwIfAborted } from "../base/errors.ts";
-import { backoffMs, createGate, type Sleep, sleep } from "./backoff.ts";
+import { type Sleep, sleep } from "../base/until-abort.ts";
+import { backoffMs, createGate } from "./backoff.ts";
 import { type ByteSource, checkRange } from "./byte-source.ts";
 import { type Answer, downloadFailed, mayPass, readAnswer, sourceChanged } from "./http-answer.ts";
 import { Attempt, BodyReader } from "./http-body.ts";

@@ -8,9 +8,10 @@ import { specOf } from "../../src/model/architectures/index.ts";
 import { createGpuRuntime } from "../../src/runtime/gpu-runtime.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { TuningTask } from "../../src/runtime/tuning/tune.ts";
-import { createTuner, type Tuner } from "../../src/runtime/tuning/tuner.ts";
+import { createTuner, type Tuner, type TuningTools } from "../../src/runtime/tuning/tuner.ts";
 import type { Choices, KernelClass } from "../../src/runtime/tuning/variants.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
+import type { TuningStore } from "../../src/storage/tuning-store.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
 import { describeAdapters, saidToBeGpu, type TestAdapter } from "./adapters.ts";
 import { nmse } from "./weight-kernels.ts";
@@ -56,26 +57,41 @@ async function answer(runtime: Runtime): Promise<number[]> {
   return values;
 }
 
+async function outputOf(task: TuningTask, variant: string): Promise<Float32Array> {
+  const trial = await task.prepare(variant);
+  const values = await trial.output();
+  trial.free();
+  return values;
+}
+
 function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>): void {
   expect(actual.length).toBe(expected.length);
   for (let i = 0; i < expected.length; i++) expect(actual[i]).toBeCloseTo(expected[i]!, 3);
 }
 
-/** What it tries is the seed and TRIED. */
-function few(tuner: Tuner): Tuner {
-  const fewOf = (task: TuningTask): TuningTask => ({
-    ...task,
-    variants: task.variants.filter((variant, index) => index === 0 || TRIED.includes(variant)),
-  });
-  return {
-    platform: tuner.platform,
-    choose: (subject, signal) =>
-      tuner.choose({ ...subject, taskOf: (kernels: KernelClass) => fewOf(subject.taskOf(kernels)) }, signal),
-  };
+/** Of a task the seed and TRIED. */
+function few(task: TuningTask): TuningTask {
+  return { ...task, variants: task.variants.filter((variant, index) => index === 0 || TRIED.includes(variant)) };
 }
 
 function decided(choices: Choices): Tuner {
-  return { platform: "test", choose: async () => choices };
+  return { platform: "test", choose: async () => choices, measure: async () => {} };
+}
+
+/** Loads a model, and does `work` with what its tuner is given to measure with, when that is to be measured. */
+async function measuring(
+  device: Device,
+  work: (classes: readonly KernelClass[], site: TuningTools) => Promise<void>,
+  precision?: Precision,
+): Promise<Runtime> {
+  let measured: Promise<void> | undefined;
+  const measure: Tuner["measure"] = ({ classes }, site) => {
+    measured = site.alone(() => work(classes, site));
+    return measured;
+  };
+  const runtime = await loadOn(device, { platform: "test", choose: async () => ({}), measure }, precision);
+  await measured;
+  return runtime;
 }
 
 describeAdapters("tuning", (adapter) => {
@@ -97,52 +113,38 @@ describeAdapters("tuning", (adapter) => {
       }
     };
     let held: [before: number, after: number] | undefined;
-    const trying = few({
-      platform: "test",
-      async choose({ classes, taskOf }) {
-        expect(classes.map(({ name }) => name)).toEqual(CLASSES);
-        const tasks = classes.map(taskOf);
-        await trials(tasks);
-        const before = buffers.heldBytes; // what devices keep, the arenas of parameters, is there by now
-        await trials(tasks.slice(0, 2));
-        held = [before, buffers.heldBytes];
-        return {};
-      },
+    const runtime = await measuring(await adapter.device(), async (classes, { taskOf }) => {
+      expect(classes.map(({ name }) => name)).toEqual(CLASSES);
+      const tasks = classes.map((kernels) => few(taskOf(kernels)));
+      await trials(tasks);
+      const before = buffers.heldBytes; // what devices keep, the arenas of parameters, is there by now
+      await trials(tasks.slice(0, 2));
+      held = [before, buffers.heldBytes];
     });
-    (await load(adapter, trying)).dispose();
+    runtime.dispose();
     expect(held![1]).toBe(held![0]);
   });
 
   test("with less precision numbers of fewer bits are tried too: off by more than another order of sums, and by less than they may be", async () => {
-    const compact: Tuner = {
-      platform: "test",
-      async choose({ classes, taskOf }) {
-        for (const task of classes.filter(({ family }) => family === "mat-vec").map(taskOf)) {
-          const output = async (variant: string) => {
-            const trial = await task.prepare(variant);
-            const values = await trial.output();
-            trial.free();
-            return values;
-          };
-          const tried = task.variants.filter((variant) => / (f16|int8)$/.test(variant));
-          const exactly = task.variants.find((variant) => !tried.includes(variant))!;
-          const exact = await output(exactly);
-          expect(tried.some((variant) => variant.endsWith(" int8"))).toBe(true);
-          for (const variant of tried) {
-            const difference = nmse(await output(variant), exact);
-            expect(difference, `${task.name}, ${variant}`).toBeGreaterThan(task.maxDifference(exactly));
-            expect(difference, `${task.name}, ${variant}`).toBeLessThan(task.maxDifference(variant) / 4);
-          }
+    const device = await adapter.device();
+    const compact = async (classes: readonly KernelClass[], { taskOf }: TuningTools) => {
+      for (const task of classes.filter(({ family }) => family === "mat-vec").map(taskOf)) {
+        const tried = task.variants.filter((variant) => / (f16|int8)$/.test(variant));
+        const exactly = task.variants.find((variant) => !tried.includes(variant))!;
+        const exact = await outputOf(task, exactly);
+        expect(tried.some((variant) => variant.endsWith(" int8"))).toBe(true);
+        for (const variant of tried) {
+          const difference = nmse(await outputOf(task, variant), exact);
+          expect(difference, `${task.name}, ${variant}`).toBeGreaterThan(task.maxDifference(exactly));
+          expect(difference, `${task.name}, ${variant}`).toBeLessThan(task.maxDifference(variant) / 4);
         }
-        return {};
-      },
+      }
     };
-    const [fast, exact] = [await load(adapter, compact, "fast"), await load(adapter)];
+    const [fast, exact] = [await measuring(device, compact, "fast"), await load(adapter)];
     expect(fast.info.fingerprint).toMatchObject({ precision: "fast" });
     expect(exact.info.fingerprint).toMatchObject({ precision: "exact" });
     // Never measured, a CPU adapter takes what was asked for in every class of decode.
-    const { isFallback } = (await adapter.device()).adapter;
-    for (const name of isFallback ? CLASSES.filter((each) => each.startsWith("mat-vec")) : [])
+    for (const name of device.adapter.isFallback ? CLASSES.filter((each) => each.startsWith("mat-vec")) : [])
       expect(fast.info.fingerprint["variants"]).toContain(`${name}: 8 x 1 int8`);
     fast.dispose();
     exact.dispose();
@@ -155,7 +157,7 @@ describeAdapters("tuning", (adapter) => {
       return Object.fromEntries(ofDecode.map(({ name }, index) => [name, vec[index % vec.length]!]));
     };
     const [asGpu, asCpu] = [
-      await loadOn(saidToBeGpu(await adapter.device()), { platform: "test", choose }),
+      await loadOn(saidToBeGpu(await adapter.device()), { ...decided({}), choose }),
       await load(adapter),
     ];
     for (const name of [...vec, "staged 64 x 64"]) expect(asGpu.info.fingerprint["variants"]).toContain(`: ${name}`);
@@ -165,51 +167,91 @@ describeAdapters("tuning", (adapter) => {
   });
 
   test("the mat-mul kernels of GPUs give what the seed's gives, within what their arithmetic may be off", async () => {
-    const ofGpu: Tuner = {
-      platform: "test",
-      async choose({ classes, taskOf }) {
-        const task = classes.filter(({ family }) => family === "mat-mul").map(taskOf)[0]!;
-        const output = async (variant: string) => {
-          const trial = await task.prepare(variant);
-          const values = await trial.output();
-          trial.free();
-          return values;
-        };
-        const [seed, ...others] = task.variants.filter((variant) => variant.startsWith("staged"));
-        expect([seed, ...others]).toEqual([
-          "staged 64 x 64",
-          "staged 128 x 64",
-          "staged 64 x 32",
-          "staged 64 x 64 int8",
-        ]);
-        const expected = await output(seed!);
-        for (const variant of others)
-          expect(nmse(await output(variant), expected), variant).toBeLessThan(task.maxDifference(variant) / 4);
-        return {};
-      },
+    const device = saidToBeGpu(await adapter.device());
+    const ofGpu = async (classes: readonly KernelClass[], { taskOf }: TuningTools) => {
+      const task = classes.filter(({ family }) => family === "mat-mul").map(taskOf)[0]!;
+      const [seed, ...others] = task.variants.filter((variant) => variant.startsWith("staged"));
+      expect([seed, ...others]).toEqual(["staged 64 x 64", "staged 128 x 64", "staged 64 x 32", "staged 64 x 64 int8"]);
+      const expected = await outputOf(task, seed!);
+      for (const variant of others)
+        expect(nmse(await outputOf(task, variant), expected), variant).toBeLessThan(task.maxDifference(variant) / 4);
     };
-    (await loadOn(saidToBeGpu(await adapter.device()), ofGpu, "fast")).dispose();
+    (await measuring(device, ofGpu, "fast")).dispose();
   });
 
-  test("a model that was measured answers as one that was not, up to the order of sums", async () => {
-    const untuned = await load(adapter);
+  test("what is measured between answers changes none of them, and is what the next session takes", async () => {
+    const kept = new Map<string, unknown>();
+    const store: TuningStore = {
+      read: async (key) => kept.get(key),
+      write: async (key, value) => void kept.set(key, value),
+    };
     const measured: string[] = [];
-    const [timingMs, preparingMs] = [1e9, 1e9];
-    const onMeasured = (name: string) => measured.push(name);
-    const tuned = await load(
-      adapter,
-      few(createTuner({ platform: "test", adapters: "all", timingMs, preparingMs, onMeasured })),
-    );
+    let tell = () => {};
+    const all = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    const session = () => {
+      const tuner = createTuner({
+        platform: "test",
+        store,
+        adapters: "all",
+        timingMs: 1e9,
+        onMeasured: (name) => {
+          if (measured.push(name) === CLASSES.length) tell();
+        },
+      });
+      const measure: Tuner["measure"] = (subject, { taskOf, alone }) =>
+        tuner.measure(subject, { alone, taskOf: (kernels) => few(taskOf(kernels)) });
+      return { ...tuner, measure };
+    };
+    const untuned = await load(adapter);
+    const expected = await answer(untuned);
+    const first = await load(adapter, session());
+    expect(first.info.fingerprint).toEqual(untuned.info.fingerprint);
+    expect(await answer(first)).toEqual(expected);
+    expect(measured).toEqual([]);
+    await all;
     expect(measured).toEqual(CLASSES);
-    expectClose(await answer(tuned), await answer(untuned));
-    untuned.dispose();
-    tuned.dispose();
+    expect(await answer(first)).toEqual(expected);
+    const second = await load(adapter, session());
+    const [{ choices }] = [...kept.values()] as [{ choices: Choices }];
+    for (const [name, variant] of Object.entries(choices))
+      expect(second.info.fingerprint["variants"]).toContain(`${name}: ${variant}`);
+    expectClose(await answer(second), expected);
+    for (const runtime of [untuned, first, second]) runtime.dispose();
+  });
+
+  test("a runtime that is disposed of while it is measured submits nothing more, and its device lives on", async () => {
+    const device = await adapter.device();
+    let ended: Promise<unknown> = Promise.resolve();
+    const measure: Tuner["measure"] = ({ classes }, { taskOf, alone }) => {
+      ended = (async () => {
+        const task = taskOf(classes[0]!);
+        const trial = await task.prepare(task.variants[0]!);
+        try {
+          for (let turn = 0; ; turn++) {
+            // Within a turn: what was waited for must not be followed by a submission.
+            const working = alone(() => trial.output());
+            if (turn === 1) runtime.dispose();
+            await working;
+          }
+        } finally {
+          trial.free();
+        }
+      })();
+      return ended as Promise<void>;
+    };
+    const runtime = await loadOn(device, { ...decided({}), measure });
+    await expect(ended).rejects.toMatchObject({ code: "aborted" });
+    const next = await load(adapter);
+    expect((await answer(next)).every(Number.isFinite)).toBe(true);
+    next.dispose();
   });
 
   test("without a word to the contrary a CPU adapter is not measured: the seeds' bits, and their fingerprint", async (context) => {
     context.skip(!(await adapter.device()).adapter.isFallback, "it is a GPU");
     const measured: string[] = [];
-    const onMeasured = (name: string) => measured.push(name);
+    const onMeasured = (name: string) => void measured.push(name);
     const [usual, seeds] = [await load(adapter, createTuner({ platform: "test", onMeasured })), await load(adapter)];
     expect(measured).toEqual([]);
     expect(usual.info.fingerprint).toEqual(seeds.info.fingerprint);

@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { sleep } from "../../src/storage/backoff.ts";
+import { sleep } from "../../src/base/until-abort.ts";
 
 export interface Hostile {
   body: Uint8Array;

@@ -1,5 +1,5 @@
-// Trials on the GPU: the ops of a class compiled in one of its variants, with the model's own weights and buffers. Before the
-// first step only, since they overwrite activations.
+// Trials on the GPU: the ops of a class compiled in one of its variants, with the model's own weights and buffers. They overwrite
+// activations, and so have to be alone with the runtime.
 import { allEnded } from "../../base/all-ended.ts";
 import type { Device } from "../../gpu/device.ts";
 import type { Dispatch } from "../../gpu/kernel.ts";
@@ -11,8 +11,8 @@ import type { Graph, Op, Slot } from "../../model/graph.ts";
 import type { Weights } from "../../model/weights.ts";
 import { compileOp, openCompiler } from "../gpu-graph.ts";
 import type { GpuState } from "../gpu-state.ts";
-import type { Trial, TuningTask } from "./tune.ts";
-import type { Tuner } from "./tuner.ts";
+import type { Trial, TuneOptions, TuningTask } from "./tune.ts";
+import type { Tuner, TuningSubject } from "./tuner.ts";
 import { tuningKey } from "./tuning-key.ts";
 import {
   candidatesOf,
@@ -29,6 +29,8 @@ export interface TuningSite {
   readonly precision: Precision;
   readonly weights: Weights;
   readonly state: GpuState;
+  /** Throws where nothing may be submitted any more. */
+  readonly check: () => void;
 }
 
 /** Rows of a prefill step in a trial: enough to fill a GPU, little enough for a pass to be short. */
@@ -42,31 +44,40 @@ export interface ChosenVariants {
   readonly description: string;
 }
 
-/**
- * How a model's kernels are built here: as the tuner knows or finds, else by the adapter's seeds.
- * @param uploaded the weights are there: what has to be measured waits for them
- * @throws EngineError `aborted`, `device_lost`, `disposed`, `out_of_memory`, `webgpu_unavailable`
- */
+/** How a model's kernels are built here: as the tuner knows, else by the adapter's seeds. */
 export async function chooseVariants(
-  site: TuningSite,
+  site: Omit<TuningSite, "check">,
   graphs: readonly Graph[],
   tuner: Tuner | undefined,
-  uploaded: Promise<unknown>,
-  signal?: AbortSignal,
 ): Promise<ChosenVariants> {
   const adapter = factsOf(site);
+  const choices = (await tuner?.choose(subjectOf(site, graphs, tuner))) ?? {};
   const classes = classesOf(graphs, site.weights);
-  const taskOf = (kernels: KernelClass) => tuningTask(site, kernels);
-  const choices = tuner
-    ? await tuner.choose(
-        { adapter, key: () => tuningKey(site.device, adapter, tuner.platform), classes, taskOf, ready: uploaded },
-        signal,
-      )
-    : {};
   return { variants: variantsFor(adapter, choices), description: describeVariants(adapter, classes, choices) };
 }
 
-function factsOf({ device, precision }: TuningSite): KernelFacts {
+/**
+ * Measures for later sessions what nobody has measured.
+ * @param alone as TuneOptions has it
+ * @throws as Tuner.measure
+ */
+export function measureVariants(
+  site: TuningSite,
+  graphs: readonly Graph[],
+  tuner: Tuner,
+  alone: TuneOptions["alone"],
+): Promise<void> {
+  const taskOf = (kernels: KernelClass) => tuningTask(site, kernels);
+  return tuner.measure(subjectOf(site, graphs, tuner), { taskOf, alone });
+}
+
+function subjectOf(site: Omit<TuningSite, "check">, graphs: readonly Graph[], { platform }: Tuner): TuningSubject {
+  const adapter = factsOf(site);
+  const classes = classesOf(graphs, site.weights);
+  return { adapter, key: () => tuningKey(site.device, adapter, platform), classes };
+}
+
+function factsOf({ device, precision }: Pick<TuningSite, "device" | "precision">): KernelFacts {
   return { ...device.adapter, precision };
 }
 
@@ -118,30 +129,29 @@ function firstOfEachKind(graph: Graph, indices: readonly number[]): readonly num
 }
 
 function trialOf(
-  { device, state }: TuningSite,
+  site: TuningSite,
   graph: Graph,
   indices: readonly number[],
   rows: number,
   runs: readonly (readonly Dispatch[])[],
   free: () => void,
 ): Trial {
+  const { device } = site;
   let next = 0;
   return {
     async output() {
       const parts: Float32Array[] = [];
-      for (const index of firstOfEachKind(graph, indices)) {
-        const op = graph.ops[index]!;
-        writeInputs(device, state, graph, op, rows);
-        parts.push(await readOutputs(device, state, graph, op, rows, runs[indices.indexOf(index)]!));
-      }
+      for (const index of firstOfEachKind(graph, indices))
+        parts.push(await outputsOf(site, graph, graph.ops[index]!, rows, runs[indices.indexOf(index)]!));
       return joined(parts);
     },
     async run(repeats) {
+      site.check();
       const recorder = record(device);
       for (let i = 0; i < repeats; i++) recorder.replay(runs[next++ % runs.length]!);
       recorder.submit();
       await device.gpu.queue.onSubmittedWorkDone();
-      device.check();
+      site.check();
     },
     free,
   };
@@ -168,9 +178,8 @@ function scattered(length: number): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length }, (_, index) => Math.imul(index + 1, 0x9e3779b1) / 2 ** 31);
 }
 
-async function readOutputs(
-  device: Device,
-  state: GpuState,
+async function outputsOf(
+  { device, state, check }: TuningSite,
   graph: Graph,
   op: Op,
   rows: number,
@@ -183,6 +192,8 @@ async function readOutputs(
   const lengths = slots.map((slot) => rows * graph.widths[slot]);
   const readback = await createReadback(device, Math.max(...lengths) * 4, slots.length);
   try {
+    check();
+    writeInputs(device, state, graph, op, rows);
     const recorder = record(device);
     recorder.replay(run);
     const reads = slots.map((slot, i) => readback.copy(recorder, state.slots[graph.stage][slot], lengths[i]! * 4));

@@ -1,6 +1,6 @@
-// The measuring: of each kernel class the seed against its candidates, compiled while the weights come, checked when they are
-// there, then timed in turns, within a budget.
-import { isEngineError, throwIfAborted } from "../../base/errors.ts";
+// The measuring: of each kernel class the seed against its candidates, all of them compiled first and checked, then timed in
+// turns, within a budget.
+import { isEngineError } from "../../base/errors.ts";
 import { median } from "../../base/median.ts";
 
 /** One variant of a class, ready to run. */
@@ -33,13 +33,10 @@ export interface TuneOptions {
    * first would be timed at another speed than the rest.
    */
   readonly warmUpMs: number;
-  /** What trials compute with is there: until then they are only compiled. */
-  readonly ready: Promise<unknown>;
-  /** Time for compiling once it is, all tasks together: a driver that is slow to compile keeps more seeds. */
-  readonly preparingMs: number;
-  readonly signal?: AbortSignal | undefined;
-  /** Milliseconds of one run by variant, of each class that was measured. */
-  readonly onMeasured?: ((name: string, runMs: Readonly<Record<string, number>>) => void) | undefined;
+  /** Does `work` when nothing else would be held up by it, or would disturb it; rejects when that will not come. */
+  readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Of each class that was measured to the end: what is best, and milliseconds of one run by variant. */
+  readonly onMeasured: (name: string, best: string, runMs: Readonly<Record<string, number>>) => Promise<void> | void;
 }
 
 /** A pass of this length is far above what clocks and submissions add to it, and far below what a page would feel. */
@@ -53,79 +50,51 @@ const PROBE_LIMIT = 4;
 const ROUND_LIMIT = 1.5;
 /** A candidate has to be better than the seed by more than what quiet measurements scatter by. */
 const LEAST_GAIN = 0.03;
+
 /**
- * The best variant of each task that was measured to the end; what the budget did not reach is absent. All that is measured is
- * compiled first: while a driver compiles, a GPU's clock falls. What there was no time for is compiled anew in the next session.
- * @throws EngineError `aborted`, `device_lost`, `disposed`, what the seed's own preparation throws, and what `ready` rejects with
+ * Measures until all tasks or the budget have ended. All that is measured is compiled first, one task after the other as there
+ * is time: while a driver compiles, a GPU's clock falls.
+ * @throws EngineError `aborted`, `device_lost`, `disposed`; and what `alone` and the seed's own preparation throw
  */
-export async function tune(tasks: readonly TuningTask[], options: TuneOptions): Promise<Record<string, string>> {
-  if (tasks.length === 0) return {};
-  const budget = createBudget(options);
-  await Promise.resolve(); // weights that are there already are known to be before anything counts
+export async function tune(tasks: readonly TuningTask[], options: TuneOptions): Promise<void> {
+  const { alone, onMeasured } = options;
   const prepared = new Map<TuningTask, Map<string, Trial>>();
   try {
     for (const task of tasks) {
+      await alone(async () => {});
       const trials = new Map<string, Trial>();
       prepared.set(task, trials);
-      if (await budget.preparing(() => prepareAll(task, trials))) continue;
-      prepared.delete(task);
-      break;
+      await prepareAll(task, trials);
+      await check(task, trials, alone);
     }
-    await options.ready;
-    for (const [task, trials] of prepared) {
-      throwIfAborted(options.signal);
-      await check(task, trials);
+    const time = createClock(options);
+    let warmUpMs = options.warmUpMs;
+    for (const [{ name, variants }, trials] of prepared) {
+      const rounds = await measure(variants[0]!, trials, time, warmUpMs);
+      if (!rounds) return;
+      warmUpMs = 0;
+      const medians = [...rounds].map(([variant, runMs]) => [variant, median(runMs)] as const);
+      await onMeasured(name, fastest(variants[0]!, rounds), Object.fromEntries(medians));
     }
-    return await measureAll(prepared, budget, options);
   } finally {
     for (const trials of prepared.values()) for (const trial of trials.values()) trial.free();
   }
 }
 
-async function measureAll(
-  prepared: ReadonlyMap<TuningTask, ReadonlyMap<string, Trial>>,
-  budget: Budget,
-  { warmUpMs, onMeasured }: TuneOptions,
-): Promise<Record<string, string>> {
-  const chosen: Record<string, string> = {};
-  let isWarm = false;
-  for (const [{ name, variants }, trials] of prepared) {
-    const rounds = await measure(variants[0]!, trials, budget, isWarm ? 0 : warmUpMs);
-    if (!rounds) break;
-    isWarm = true;
-    chosen[name] = fastest(variants[0]!, rounds);
-    const medians = [...rounds].map(([variant, runMs]) => [variant, median(runMs)] as const);
-    onMeasured?.(name, Object.fromEntries(medians));
-  }
-  return chosen;
-}
+/** Milliseconds of one run out of so many; undefined when no time was left for them. */
+type Clock = (trial: Trial, repeats: number) => Promise<number | undefined>;
 
-interface Budget {
-  /** False when nothing was left for it. */
-  preparing(work: () => Promise<void>): Promise<boolean>;
-  /** Milliseconds that work took; undefined when nothing was left for it. */
-  timing(work: () => Promise<void>): Promise<number | undefined>;
-}
-
-function createBudget({ now, timingMs, preparingMs, signal, ready }: TuneOptions): Budget {
-  const left = { preparing: preparingMs, timing: timingMs };
-  let readyAt = Number.POSITIVE_INFINITY;
-  const isReady = () => {
-    readyAt = now();
-  };
-  ready.then(isReady, isReady);
-  const spend = async (kind: keyof typeof left, work: () => Promise<void>) => {
-    throwIfAborted(signal);
-    if (left[kind] <= 0) return undefined;
-    const start = now();
-    await work();
-    const end = now();
-    left[kind] -= Math.max(0, end - Math.max(start, readyAt));
-    return end - start;
-  };
-  return {
-    preparing: async (work) => (await spend("preparing", work)) !== undefined,
-    timing: (work) => spend("timing", work),
+function createClock({ now, timingMs, alone }: TuneOptions): Clock {
+  let leftMs = timingMs;
+  return async (trial, repeats) => {
+    if (leftMs <= 0) return undefined;
+    const ms = await alone(async () => {
+      const start = now();
+      await trial.run(repeats);
+      return now() - start;
+    });
+    leftMs -= ms;
+    return ms / repeats;
   };
 }
 
@@ -144,11 +113,11 @@ async function prepareAll(task: TuningTask, trials: Map<string, Trial>): Promise
 }
 
 /** Leaves those whose output is the seed's. */
-async function check(task: TuningTask, trials: Map<string, Trial>): Promise<void> {
+async function check(task: TuningTask, trials: Map<string, Trial>, alone: TuneOptions["alone"]): Promise<void> {
   const [seed, ...candidates] = trials;
-  const expected = await seed![1].output();
+  const expected = await alone(() => seed![1].output());
   for (const [variant, trial] of candidates) {
-    if (isSame(expected, await trial.output(), task.maxDifference(variant))) continue;
+    if (isSame(expected, await alone(() => trial.output()), task.maxDifference(variant))) continue;
     trials.delete(variant);
     trial.free();
   }
@@ -173,13 +142,9 @@ function isSame(expected: Float32Array, actual: Float32Array, maxDifference: num
 async function measure(
   seed: string,
   trials: ReadonlyMap<string, Trial>,
-  budget: Budget,
+  time: Clock,
   warmUpMs: number,
 ): Promise<Map<string, readonly number[]> | undefined> {
-  const time = async (trial: Trial, repeats: number) => {
-    const ms = await budget.timing(() => trial.run(repeats));
-    return ms === undefined ? undefined : ms / repeats;
-  };
   const found = await repeatsFor(trials.get(seed)!, time, warmUpMs);
   if (!found) return undefined;
   const { repeats, seedMs } = found;
@@ -207,7 +172,7 @@ async function measure(
 /** How many runs make a pass long enough to be measured, once the seed has run for `warmUpMs`. */
 async function repeatsFor(
   seed: Trial,
-  time: (trial: Trial, repeats: number) => Promise<number | undefined>,
+  time: Clock,
   warmUpMs: number,
 ): Promise<{ repeats: number; seedMs: number } | undefined> {
   let spentMs = 0;

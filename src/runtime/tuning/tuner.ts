@@ -1,6 +1,5 @@
-// The tuner of a session: what was chosen once stays chosen while it lives, whatever devices come and go; between sessions a
-// store keeps it. A store that is broken or slow is as good as none.
-import { throwIfAborted } from "../../base/errors.ts";
+// The tuner of a session: what was chosen once stays chosen while it lives, whatever devices come and go. What it measures is for
+// the sessions after it, for which a store keeps it. A store that is broken or slow is as good as none.
 import type { KernelFacts } from "../../kernels/precision.ts";
 import type { TuningStore } from "../../storage/tuning-store.ts";
 import { type TuneOptions, type TuningTask, tune } from "./tune.ts";
@@ -16,8 +15,7 @@ export interface TunerOptions {
   readonly adapters?: "gpus" | "all" | undefined;
   readonly timingMs?: number | undefined;
   readonly warmUpMs?: number | undefined;
-  readonly preparingMs?: number | undefined;
-  readonly onMeasured?: TuneOptions["onMeasured"];
+  readonly onMeasured?: TuneOptions["onMeasured"] | undefined;
 }
 
 export interface TuningSubject {
@@ -25,24 +23,27 @@ export interface TuningSubject {
   /** See tuningKey; asked for where something may be measured. */
   readonly key: () => Promise<string>;
   readonly classes: readonly KernelClass[];
-  readonly taskOf: (kernels: KernelClass) => TuningTask;
-  /** Before it settles nothing is measured. */
-  readonly ready: Promise<unknown>;
+}
+
+/** What is measured with. */
+export interface TuningTools {
+  taskOf(kernels: KernelClass): TuningTask;
+  readonly alone: TuneOptions["alone"];
 }
 
 export interface Tuner {
   readonly platform: string;
+  /** For this session: what was chosen in it before, or else what is kept from earlier ones, or else nothing: the seeds. */
+  choose(subject: TuningSubject): Promise<Choices>;
   /**
-   * The choice for every class: that of this session, or the one that was kept, or else what is measured now.
-   * @throws EngineError `aborted`, `device_lost`, `disposed`
+   * Measures what nobody has measured, and keeps it for later sessions. Where nothing can be kept nothing is measured.
+   * @throws EngineError `aborted`, `device_lost`, `disposed`, and what the trials and `alone` throw
    */
-  choose(subject: TuningSubject, signal?: AbortSignal): Promise<Choices>;
+  measure(subject: TuningSubject, site: TuningTools): Promise<void>;
 }
 
 const TIMING_MS = 1500;
 const WARM_UP_MS = 300;
-/** Dozens of pipelines take a second where drivers are quick, and half a minute where they are not. */
-const PREPARING_MS = 5000;
 const STORE_MS = 1000;
 
 /** What is kept; other versions are a miss. */
@@ -52,59 +53,64 @@ interface Kept {
 }
 
 export function createTuner(options: TunerOptions): Tuner {
-  const { store, now = () => performance.now(), adapters = "gpus" } = options;
+  const { platform, store, now = () => performance.now(), adapters = "gpus" } = options;
   /** By key. */
   const pinned = new Map<string, Choices>();
-  /** Models are tuned one after the other: two at once would time each other. */
+  /** Models are measured one after the other: two at once would time each other. */
   let tail: Promise<unknown> = Promise.resolve();
+  const isTuned = ({ isFallback }: KernelFacts) => !isFallback || adapters === "all";
 
-  async function choose(
-    { adapter, classes, taskOf, ready, ...subject }: TuningSubject,
-    signal?: AbortSignal,
-  ): Promise<Choices> {
-    throwIfAborted(signal);
-    if (adapter.isFallback && adapters === "gpus") return {};
+  async function measure(
+    { adapter, classes, ...subject }: TuningSubject,
+    { taskOf, alone }: TuningTools,
+  ): Promise<void> {
+    if (!store) return;
     const key = await subject.key();
-    const pins = pinned.get(key) ?? {};
-    const open = classes.filter(({ name }) => !(name in pins));
-    if (open.length === 0) return pins;
-    const kept = store ? await readKept(store, key) : {};
-    const known = Object.fromEntries(
-      open.flatMap((kernels) => {
-        const { name } = kernels;
-        const variant = kept[name];
-        return variant !== undefined && candidatesOf(kernels, adapter).includes(variant) ? [[name, variant]] : [];
-      }),
-    );
-    const tasks = open.filter(({ name }) => !(name in known)).map(taskOf);
-    const measured = await tune(tasks, {
+    let kept = await readKept(store, key);
+    const open = classes.filter((kernels) => keptVariant(kept, kernels, adapter) === undefined);
+    await tune(open.map(taskOf), {
       now,
-      ready,
       timingMs: options.timingMs ?? TIMING_MS,
       warmUpMs: options.warmUpMs ?? WARM_UP_MS,
-      preparingMs: options.preparingMs ?? PREPARING_MS,
-      signal,
-      onMeasured: options.onMeasured,
+      alone,
+      async onMeasured(name, best, runMs) {
+        // At once: the page may be gone before the next one.
+        kept = { ...kept, [name]: best };
+        await inTime(store.write(key, { version: 1, choices: kept } satisfies Kept)).catch(() => {});
+        await options.onMeasured?.(name, best, runMs);
+      },
     });
-    // What the budget did not reach keeps its seed for this session, and is measured in the next one.
-    const seeds = Object.fromEntries(tasks.map(({ name, variants }) => [name, variants[0]!]));
-    const choices = { ...pins, ...seeds, ...known, ...measured };
-    pinned.set(key, choices);
-    if (store && Object.keys(measured).length > 0) {
-      const value: Kept = { version: 1, choices: { ...kept, ...measured } };
-      await inTime(store.write(key, value)).catch(() => {});
-    }
-    return choices;
   }
 
   return {
-    platform: options.platform,
-    choose(subject, signal) {
-      const chosen = tail.then(() => choose(subject, signal));
-      tail = chosen.catch(() => {});
-      return chosen;
+    platform,
+    async choose({ adapter, classes, ...subject }) {
+      if (!isTuned(adapter)) return {};
+      const key = await subject.key();
+      const kept = store ? await readKept(store, key) : {};
+      const pins = pinned.get(key) ?? {};
+      const added = classes.filter(({ name }) => !(name in pins));
+      // What nobody has measured keeps its seed in this session.
+      const chosen = added.map((kernels) => {
+        return [kernels.name, keptVariant(kept, kernels, adapter) ?? candidatesOf(kernels, adapter)[0]!] as const;
+      });
+      const choices = { ...Object.fromEntries(chosen), ...pins };
+      pinned.set(key, choices);
+      return choices;
+    },
+    measure(subject, site) {
+      if (!isTuned(subject.adapter)) return Promise.resolve();
+      const measured = tail.then(() => measure(subject, site));
+      tail = measured.catch(() => {});
+      return measured;
     },
   };
+}
+
+/** Undefined where nothing is kept, or what the adapter has no variant for any more. */
+function keptVariant(kept: Choices, kernels: KernelClass, adapter: KernelFacts): string | undefined {
+  const variant = kept[kernels.name];
+  return variant !== undefined && candidatesOf(kernels, adapter).includes(variant) ? variant : undefined;
 }
 
 async function readKept(store: TuningStore, key: string): Promise<Choices> {

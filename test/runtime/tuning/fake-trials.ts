@@ -1,5 +1,5 @@
 // Kernel classes whose variants take as long as a table says, on a clock that only they move.
-import type { Trial, TuneOptions, TuningTask } from "../../../src/runtime/tuning/tune.ts";
+import { type Trial, type TuneOptions, type TuningTask, tune } from "../../../src/runtime/tuning/tune.ts";
 
 export interface FakeVariant {
   /** Milliseconds of one run. */
@@ -24,7 +24,7 @@ export function fakeClock() {
   let ms = 0;
   return {
     /** What was done meanwhile, in order. */
-    done: [] as ("compiled" | "run")[],
+    done: [] as ("compiled" | "checked" | "timed")[],
     now: () => ms,
     pass(more: number) {
       ms += more;
@@ -48,11 +48,11 @@ export function fakeTask(clock: ReturnType<typeof fakeClock>, name: string, vari
       counts.open++;
       return {
         async output() {
-          clock.done.push("run");
+          clock.done.push("checked");
           return output;
         },
         async run(repeats) {
-          clock.done.push("run");
+          clock.done.push("timed");
           runs.push({ variant, repeats });
           clock.pass(repeats * runMs);
         },
@@ -63,13 +63,26 @@ export function fakeTask(clock: ReturnType<typeof fakeClock>, name: string, vari
   return { task, runs, counts };
 }
 
-/** Without limits that would be met. */
+/** Without limits that would be met, and never held up. */
 export function optionsOf(clock: ReturnType<typeof fakeClock>): TuneOptions {
   return {
     now: clock.now,
-    ready: Promise.resolve(),
     timingMs: Number.POSITIVE_INFINITY,
     warmUpMs: 0,
-    preparingMs: Number.POSITIVE_INFINITY,
+    alone: (work) => work(),
+    onMeasured: () => {},
   };
+}
+
+/** What is best of each class that is measured to the end. */
+export async function bestOf(tasks: readonly TuningTask[], options: TuneOptions): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  await tune(tasks, {
+    ...options,
+    onMeasured(name, best, runMs) {
+      found[name] = best;
+      return options.onMeasured(name, best, runMs);
+    },
+  });
+  return found;
 }

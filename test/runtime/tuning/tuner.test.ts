@@ -1,5 +1,6 @@
 // The session's tuner: what it measures, what it takes from the store, and what it keeps to.
 import { afterEach, expect, test, vi } from "vitest";
+import { EngineError } from "../../../src/base/errors.ts";
 import type { AdapterFacts } from "../../../src/gpu/device.ts";
 import { Q4_1 } from "../../../src/quant/q4_1.ts";
 import { createTuner, type TunerOptions } from "../../../src/runtime/tuning/tuner.ts";
@@ -39,15 +40,17 @@ function memoryStore(kept: Record<string, unknown> = {}): TuningStore & { kept: 
 function bench(options: Partial<TunerOptions> = {}) {
   const clock = fakeClock();
   const timed: string[] = [];
-  const onMeasured = (name: string) => timed.push(name);
+  const onMeasured = (name: string) => void timed.push(name);
   const tuner = createTuner({ platform: "test/1", now: clock.now, onMeasured, ...options });
-  const choose = (names: readonly string[], { key = "key", adapter = GPU } = {}) => {
-    const classes = names.map((name) => ({ name, ...CLASS }) as KernelClass);
-    const table = { [SEED]: { runMs: 8 }, [FAST]: { runMs: 4 }, [OTHER]: { runMs: 6 } };
-    const taskOf = ({ name }: KernelClass) => fakeTask(clock, name, table).task;
-    return tuner.choose({ adapter, key: async () => key, classes, taskOf, ready: Promise.resolve() });
+  const subject = (names: readonly string[], { key = "key", adapter = GPU } = {}) => {
+    return { adapter, key: async () => key, classes: names.map((name) => ({ name, ...CLASS }) as KernelClass) };
   };
-  return { choose, timed, clock };
+  const table = { [SEED]: { runMs: 8 }, [FAST]: { runMs: 4 }, [OTHER]: { runMs: 6 } };
+  const taskOf = ({ name }: KernelClass) => fakeTask(clock, name, table).task;
+  const choose = (...model: Parameters<typeof subject>) => tuner.choose(subject(...model));
+  const measure = (...model: Parameters<typeof subject>) =>
+    tuner.measure(subject(...model), { taskOf, alone: (work) => work() });
+  return { choose, measure, timed, clock };
 }
 
 test("the names used here are variants of such an adapter, the seed first", () => {
@@ -55,38 +58,62 @@ test("the names used here are variants of such an adapter, the seed first", () =
   expect(candidatesOf(CLASS, GPU)[0]).toBe(SEED);
 });
 
-test("what was measured is kept for the session and for the next one", async () => {
+test("a session has what is kept, or else seeds; what it measures is for the next one", async () => {
   const store = memoryStore();
   const first = bench({ store });
-  expect(await first.choose(["a", "b"])).toEqual({ a: FAST, b: FAST });
-  expect(await first.choose(["b", "c"])).toEqual({ a: FAST, b: FAST, c: FAST });
-  expect(first.timed).toEqual(["a", "b", "c"]);
-  expect(store.kept).toEqual({ key: { version: 1, choices: { a: FAST, b: FAST, c: FAST } } });
+  expect(await first.choose(["a", "b"])).toEqual({ a: SEED, b: SEED });
+  await first.measure(["a", "b"]);
+  expect(store.kept).toEqual({ key: { version: 1, choices: { a: FAST, b: FAST } } });
+  expect(await first.choose(["a", "b"])).toEqual({ a: SEED, b: SEED });
 
   const second = bench({ store });
-  expect(await second.choose(["a", "c"])).toEqual({ a: FAST, c: FAST });
-  expect(second.timed).toEqual([]);
-  expect(second.clock.now()).toBe(0);
+  expect(await second.choose(["a", "c"])).toEqual({ a: FAST, c: SEED });
+  await second.measure(["a", "c"]);
+  expect(second.timed).toEqual(["c"]);
+  expect(store.kept).toEqual({ key: { version: 1, choices: { a: FAST, b: FAST, c: FAST } } });
+
+  const third = bench({ store });
+  expect(await third.choose(["a", "b", "c"])).toEqual({ a: FAST, b: FAST, c: FAST });
+  await third.measure(["a", "b", "c"]);
+  expect([third.timed, third.clock.now()]).toEqual([[], 0]);
+});
+
+test("of a model that comes later, only what no other has is not chosen yet", async () => {
+  const store = memoryStore();
+  const { choose, measure } = bench({ store });
+  expect(await choose(["a"])).toEqual({ a: SEED });
+  await measure(["a", "b"]);
+  expect(await choose(["a", "b"])).toEqual({ a: SEED, b: FAST });
 });
 
 test("under another key it is measured anew, and the old one stays", async () => {
   const store = memoryStore({ old: { version: 1, choices: { a: OTHER } } });
-  const { choose, timed } = bench({ store });
+  const { choose, measure, timed } = bench({ store });
+  await measure(["a"], { key: "new" });
   expect(await choose(["a"], { key: "new" })).toEqual({ a: FAST });
   expect(await choose(["a"], { key: "old" })).toEqual({ a: OTHER });
+  await measure(["a"], { key: "old" });
   expect(timed).toEqual(["a"]);
 });
 
-test("a choice of this session outlives a change of the store, and a class that the budget missed keeps its seed", async () => {
+test("a choice of this session outlives a change of the store", async () => {
+  const store = memoryStore({ key: { version: 1, choices: { a: FAST } } });
+  const { choose } = bench({ store });
+  expect(await choose(["a"])).toEqual({ a: FAST });
+  store.kept["key"] = { version: 1, choices: { a: OTHER } };
+  expect(await choose(["a"])).toEqual({ a: FAST });
+});
+
+test("what is measured is kept class by class, and what the budget missed is measured in the next session", async () => {
   const store = memoryStore();
-  const { choose, timed } = bench({ store, timingMs: 80, warmUpMs: 0 });
-  expect(await choose(["a", "b"])).toEqual({ a: FAST, b: SEED });
+  const budget = { timingMs: 80, warmUpMs: 0 };
+  const first = bench({ store, ...budget });
+  await first.measure(["a", "b"]);
+  expect(first.timed).toEqual(["a"]);
   expect(store.kept).toEqual({ key: { version: 1, choices: { a: FAST } } });
-  store.kept["key"] = { version: 1, choices: { a: OTHER, b: OTHER } };
-  expect(await choose(["a", "b"])).toEqual({ a: FAST, b: SEED });
-  expect(timed).toEqual(["a"]);
-  const later = bench({ store: memoryStore({ key: { version: 1, choices: { a: FAST } } }), timingMs: 80, warmUpMs: 0 });
-  expect(await later.choose(["a", "b"])).toEqual({ a: FAST, b: FAST });
+  const second = bench({ store, ...budget });
+  await second.measure(["a", "b"]);
+  expect(second.timed).toEqual(["b"]);
 });
 
 test.each<[string, unknown]>([
@@ -97,25 +124,24 @@ test.each<[string, unknown]>([
   ["a variant that is no more", { version: 1, choices: { a: "3 x 7" } }],
   ["a text", "a: 8 x 4"],
 ])("%s in the store is a miss", async (_, value) => {
-  const { choose, timed } = bench({ store: memoryStore({ key: value }) });
-  expect(await choose(["a"])).toEqual({ a: FAST });
+  const { choose, measure, timed } = bench({ store: memoryStore({ key: value }) });
+  expect(await choose(["a"])).toEqual({ a: SEED });
+  await measure(["a"]);
   expect(timed).toEqual(["a"]);
 });
 
-test("a store that rejects is a miss, and so is one that never answers", async () => {
+test("a store that rejects is a miss, and so is one that never answers; without one nothing is measured", async () => {
   vi.useFakeTimers();
   const fails = async () => {
     throw new Error("the disk is full");
   };
   const hangs = () => new Promise<never>(() => {});
-  for (const store of [
-    { read: fails, write: fails },
-    { read: hangs, write: hangs },
-  ]) {
-    const { choose } = bench({ store });
-    const chosen = choose(["a"]);
+  for (const store of [{ read: fails, write: fails }, { read: hangs, write: hangs }, undefined]) {
+    const { choose, measure, timed } = bench({ store });
+    const both = Promise.all([choose(["a"]), measure(["a"])]);
     await vi.runAllTimersAsync();
-    expect(await chosen).toEqual({ a: FAST });
+    expect((await both)[0]).toEqual({ a: SEED });
+    expect(timed).toEqual(store ? ["a"] : []);
   }
 });
 
@@ -124,15 +150,31 @@ test("a CPU adapter takes its seeds without timing, and without looking into the
   const store = memoryStore({ key: { version: 1, choices: { a: OTHER } } });
   const usual = bench({ store });
   expect(await usual.choose(["a"], { adapter })).toEqual({});
+  await usual.measure(["b"], { adapter });
   expect(usual.timed).toEqual([]);
-  const forced = bench({ adapters: "all" });
-  expect(await forced.choose(["a"], { adapter })).toEqual({ a: FAST });
+  const forced = bench({ store: memoryStore(), adapters: "all" });
+  await forced.measure(["a"], { adapter });
+  expect(forced.timed).toEqual(["a"]);
 });
 
-test("models that load at once are measured one after the other", async () => {
-  const { choose, timed } = bench();
-  const [first, second] = await Promise.all([choose(["a", "b"]), choose(["b", "c"])]);
-  expect(first).toEqual({ a: FAST, b: FAST });
-  expect(second).toEqual({ a: FAST, b: FAST, c: FAST });
+test("models that are loaded at once are measured one after the other, and a failure of one is not the other's", async () => {
+  const { measure, timed } = bench({ store: memoryStore() });
+  await Promise.all([measure(["a", "b"]), measure(["b", "c"])]);
   expect(timed).toEqual(["a", "b", "c"]);
+  const fault = new EngineError("device_lost", "It is gone.");
+  const clock = fakeClock();
+  const tuner = createTuner({
+    platform: "test/1",
+    now: clock.now,
+    store: memoryStore(),
+    onMeasured: (name) => void timed.push(name),
+  });
+  const classes = [{ name: "d", ...CLASS } as KernelClass];
+  const subject = { adapter: GPU, key: async () => "key", classes };
+  const taskOf = () => fakeTask(clock, "d", { [SEED]: { runMs: 8 } }).task;
+  const lost = tuner.measure(subject, { taskOf, alone: () => Promise.reject(fault) });
+  const next = tuner.measure(subject, { taskOf, alone: (work) => work() });
+  await expect(lost).rejects.toBe(fault);
+  await next;
+  expect(timed).toEqual(["a", "b", "c", "d"]);
 });
