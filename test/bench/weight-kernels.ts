@@ -118,7 +118,7 @@ async function runsOf(device: Device, format: QuantFormat, rowCount: number, col
   const vecVariants = matVecVariants({ ...device.adapter, precision: "fast" }, format);
   const runs: Run[] = [
     ...vecVariants.map((variant) => vec(variant, 1)),
-    vec(seedsFor(device.adapter, format).matVec, 4),
+    vec(seedsFor(device.adapter, { format, rows: rowCount }).matVec, 4),
     ...vecVariants.map(gated),
     ...matMulVariants({ ...device.adapter, precision: "fast" }, format).map(
       (variant): Run => ({

@@ -48,7 +48,7 @@ interface Run {
 
 async function run(device: Device, options: Run): Promise<Float32Array> {
   const { format, columns, width, planes, activation = "silu", norm, together = 1 } = options;
-  const variant = options.variant ?? seedsFor(device.adapter, format).matVec;
+  const variant = options.variant ?? seedsFor(device.adapter, { format, rows: 2 * width }).matVec;
   const build = matVecBuild(format, variant, together);
   const input = await upload(device, options.input);
   const rows = options.input.length / columns;

@@ -65,8 +65,8 @@ async function streamOf(
   };
 }
 
-function inSumOf({ adapter }: Device, { slices }: MatVecVariant = seedsFor(adapter, Q4_1).matVec): number {
-  return columnsInSum(slices === 1);
+function inSumOf({ adapter }: Device, variant?: MatVecVariant): number {
+  return columnsInSum(variant ? variant.slices === 1 : adapter.isFallback);
 }
 
 async function readStream({ residual, normed, squares }: Stream) {
@@ -75,7 +75,7 @@ async function readStream({ residual, normed, squares }: Stream) {
 
 async function run(device: Device, stream: Stream, options: Run): Promise<void> {
   const { format, columns, width, planes, bias, together = 1 } = options;
-  const variant = options.variant ?? seedsFor(device.adapter, format).matVec;
+  const variant = options.variant ?? seedsFor(device.adapter, { format, rows: width }).matVec;
   const input = await upload(device, options.input);
   const rows = options.input.length / columns;
   const operation = await prepare(device, matVecResidual, {

@@ -54,7 +54,7 @@ interface Run {
 
 async function run(device: Device, options: Run): Promise<void> {
   const { format, columns, rowCount, planes, output, bias, wanted, norm, together = 1 } = options;
-  const variant = options.variant ?? seedsFor(device.adapter, format).matVec;
+  const variant = options.variant ?? seedsFor(device.adapter, { format, rows: rowCount }).matVec;
   const input = await upload(device, options.input);
   const rows = wanted?.length ?? options.input.length / columns;
   const operation = await prepare(device, matVec, {

@@ -24,20 +24,20 @@ export function variantsFor(facts: KernelFacts, choices: Choices): Variants {
     matVec(matrix) {
       const chosen = choices[classOf("mat-vec", matrix)];
       const all = matVecVariants(facts, matrix.format);
-      return all.find(({ name }) => name === chosen) ?? seedsFor(facts, matrix.format).matVec;
+      return all.find(({ name }) => name === chosen) ?? seedsFor(facts, matrix).matVec;
     },
     matMul(matrix) {
       const chosen = choices[classOf("mat-mul", matrix)];
       const all = matMulVariants(facts, matrix.format);
-      return all.find(({ name }) => name === chosen) ?? seedsFor(facts, matrix.format).matMul;
+      return all.find(({ name }) => name === chosen) ?? seedsFor(facts, matrix).matMul;
     },
   };
 }
 
 /** Names of the variants that an adapter can run for a class, the seed first. */
-export function candidatesOf({ family, format }: CandidateClass, facts: KernelFacts): readonly string[] {
+export function candidatesOf({ family, format, rows }: CandidateClass, facts: KernelFacts): readonly string[] {
   const all = variantsOf(family, format, facts);
-  const seeds = seedsFor(facts, format);
+  const seeds = seedsFor(facts, { format, rows });
   const seed = family === "mat-vec" ? seeds.matVec.name : seeds.matMul.name;
   return [seed, ...all.map(({ name }) => name).filter((name) => name !== seed)];
 }
@@ -50,7 +50,11 @@ export function candidatesOf({ family, format }: CandidateClass, facts: KernelFa
 const MAX_DIFFERENCE = { f32: 1e-9, f16: 5e-6, int8: 5e-4 };
 
 /** What a variant's output may be off in a trial. */
-export function maxDifferenceOf({ family, format }: CandidateClass, facts: KernelFacts, variant: string): number {
+export function maxDifferenceOf(
+  { family, format }: Pick<CandidateClass, "family" | "format">,
+  facts: KernelFacts,
+  variant: string,
+): number {
   const found = variantsOf(family, format, facts).find(({ name }) => name === variant);
   return MAX_DIFFERENCE[found?.arithmetic ?? "f32"];
 }
@@ -63,13 +67,15 @@ function variantsOf(
   return family === "mat-vec" ? matVecVariants(facts, format) : matMulVariants(facts, format);
 }
 
-export type CandidateClass = Pick<KernelClass, "family" | "format">;
+export type CandidateClass = Pick<KernelClass, "family" | "format" | "rows">;
 
 /** What one class is made of: the ops of one graph whose kernels take its variant. */
 export interface KernelClass {
   readonly name: string;
   readonly family: KernelFamily;
   readonly format: QuantFormat;
+  /** Of a matrix of it. */
+  readonly rows: number;
   readonly graph: Graph;
   /** Indices of its ops. */
   readonly ops: readonly number[];
@@ -90,7 +96,8 @@ export function classesOf(graphs: readonly Graph[], weights: Pick<Weights, "matr
         const name = classOf(family, matrix);
         const opWeights = refs.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
         const known = classes.get(name);
-        if (!known) classes.set(name, { name, family, format: matrix.format, graph, ops: [index], opWeights });
+        const { format, rows } = matrix;
+        if (!known) classes.set(name, { name, family, format, rows, graph, ops: [index], opWeights });
         else if (known.graph === graph && known.ops.at(-1) !== index) known.ops.push(index);
       }
     });

@@ -19,8 +19,8 @@ const GPU: AdapterFacts = {
   packedDot: true,
   readableTextures: true,
 };
-const CLASS = { family: "mat-vec", format: Q4_1 } as const;
-const [SEED, FAST, OTHER] = ["8 x 16 for 16", "8 x 4", "32 x 4"] as const;
+const CLASS = { family: "mat-vec", format: Q4_1, rows: 96 } as const;
+const [SEED, FAST, OTHER] = ["8 x 32 for 8", "8 x 4", "32 x 4"] as const;
 
 afterEach(() => {
   vi.useRealTimers();
