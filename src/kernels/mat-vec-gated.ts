@@ -26,8 +26,7 @@ export const matVecGated = defineKernel({
   params: { columns: "u32", width: "u32", hasNorm: "u32", epsilon: "f32" },
   overrides: { LANES: "u32", PER_LANE: "u32", SLICES: "u32", ROWS: "u32", ACTIVATION: "u32" },
   grid: ({ rows }: { rows: number }, { params, overrides }) => [
-    Math.ceil(params.width / (overrides.LANES * overrides.PER_LANE)),
-    Math.ceil(rows / overrides.ROWS),
+    Math.ceil(params.width / (overrides.LANES * overrides.PER_LANE)) * Math.ceil(rows / overrides.ROWS),
   ],
 });
 

@@ -31,9 +31,10 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let start = (workgroup.x + workgroup.z * workgroups.x) * PART;
   let count = step.rowCount;
-  let row = workgroup.y * ROWS;
+  let share = shareOf(workgroup, workgroups, count);
+  let start = share.part * PART;
+  let row = share.row;
   if (start >= params.width || row >= count) {
     return;
   }
@@ -79,12 +80,10 @@ fn main(
       write(row, count, start + lane + 7u * LANES, gates.b[3] * scales, ups.b[3] * scales);
     }
   } else {
-    keepPartials(0u, slice, lane, gates);
-    keepPartials(1u, slice, lane, ups);
-    workgroupBarrier();
-    for (var n = thread; n < PART; n += LANES * SLICES) {
+    let totals = totalsOf(array(gates, ups), slice, lane, thread);
+    if (thread < PART) {
       let scales = normScales(rows);
-      write(row, count, start + n, totalOf(0u, n) * scales, totalOf(1u, n) * scales);
+      write(row, count, start + thread, totals[0] * scales, totals[1] * scales);
     }
   }
 }

@@ -38,8 +38,7 @@ export const matVecResidual = defineKernel({
   params: { columns: "u32", rowCount: "u32", rowOffset: "u32", width: "u32", hasBias: "u32" },
   overrides: { LANES: "u32", PER_LANE: "u32", SLICES: "u32", ROWS: "u32" },
   grid: ({ rows }: { rows: number }, { params, overrides }) => [
-    Math.ceil(params.rowCount / (overrides.LANES * overrides.PER_LANE)),
-    Math.ceil(rows / overrides.ROWS),
+    Math.ceil(params.rowCount / (overrides.LANES * overrides.PER_LANE)) * Math.ceil(rows / overrides.ROWS),
   ],
 });
 

@@ -38,9 +38,10 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let start = (workgroup.x + workgroup.z * workgroups.x) * PART;
   let count = step.rowCount;
-  let row = workgroup.y * ROWS;
+  let share = shareOf(workgroup, workgroups, count);
+  let start = share.part * PART;
+  let row = share.row;
   if (start >= params.rowCount || row >= count) {
     return;
   }
@@ -87,11 +88,10 @@ fn main(
     writeSquares(row, count, thread, LANES, 1u, (params.width + 127u) / 128u * 4u, (params.rowOffset + start) / 32u);
   } else {
     // One for each eight columns, since a tile may belong to several workgroups.
-    keepPartials(0u, slice, lane, sums);
-    workgroupBarrier();
-    for (var n = thread; n < PART; n += LANES * SLICES) {
-      let sum = add(row, count, start + n, totalOf(0u, n));
-      keepColumn(n, sum * sum);
+    let totals = totalsOf(array(sums), slice, lane, thread);
+    if (thread < PART) {
+      let sum = add(row, count, start + thread, totals[0]);
+      keepColumn(thread, sum * sum);
     }
     workgroupBarrier();
     writeSquares(row, count, thread, 8u, PART / 8u, (params.width + 31u) / 32u * 4u, (params.rowOffset + start) / 8u);

@@ -12,8 +12,24 @@ override SLICES: u32;
 // Rows of the matrix of a workgroup: a tile, or a half or a quarter of one.
 override PART = LANES * PER_LANE;
 
-// Of each of the kernel's SIDES, and of each slice, what it adds to the rows of the part. A component for each row of x.
-var<workgroup> partials: array<vec4<f32>, SIDES * SLICES * PART>;
+// Slices whose sums are added up at once, in 8 KiB.
+override AT_ONCE = min(SLICES, 512u / (SIDES * PART));
+
+// Of each of the kernel's SIDES, and of each of those slices, what it adds to the rows of the part. A component for each row of x.
+var<workgroup> partials: array<vec4<f32>, SIDES * AT_ONCE * PART>;
+
+// What a workgroup computes: part `part` of the matrix with rows of x from `row` on.
+struct Share {
+  part: u32,
+  row: u32,
+}
+
+// Workgroups that take one part for different rows of x are neighbours, so that the part is still in a cache.
+fn shareOf(workgroup: vec3<u32>, workgroups: vec3<u32>, count: u32) -> Share {
+  let index = workgroup.x + workgroup.z * workgroups.x;
+  let shares = max((count + ROWS - 1u) / ROWS, 1u);
+  return Share(index / shares, index % shares * ROWS);
+}
 
 // Where the rows of x start that a workgroup takes. Rows beyond the last repeat it, and are not written.
 fn rowsFrom(row: u32, count: u32) -> vec4<u32> {
@@ -61,10 +77,33 @@ fn addTileRolled(before: Sums, unit: u32, first: u32, group: u32, x: GroupOfX) -
   return sums;
 }
 
-// Leaves a slice's sums for totalOf, behind a barrier; of four rows a lane at most. Where there is one slice, lanes have their rows'
-// sums themselves.
-fn keepPartials(side: u32, slice: u32, lane: u32, sums: Sums) {
-  let at = (side * SLICES + slice) * PART + lane;
+// Of row `thread` of the part, if it has so many: the sums of all slices, in their order. Where there is one slice, lanes have their
+// rows' sums themselves.
+fn totalsOf(sums: array<Sums, SIDES>, slice: u32, lane: u32, thread: u32) -> array<vec4<f32>, SIDES> {
+  var totals: array<vec4<f32>, SIDES>;
+  for (var begin = 0u; begin < SLICES; begin += AT_ONCE) {
+    if (begin > 0u) {
+      workgroupBarrier(); // those before may still be read
+    }
+    if (slice >= begin && slice < begin + AT_ONCE) {
+      for (var side = 0u; side < SIDES; side++) {
+        keepPartials((side * AT_ONCE + slice - begin) * PART + lane, sums[side]);
+      }
+    }
+    workgroupBarrier();
+    if (thread < PART) {
+      for (var side = 0u; side < SIDES; side++) {
+        for (var i = 0u; i < AT_ONCE; i++) {
+          totals[side] += partials[(side * AT_ONCE + i) * PART + thread];
+        }
+      }
+    }
+  }
+  return totals;
+}
+
+// Of four rows a lane at most.
+fn keepPartials(at: u32, sums: Sums) {
   partials[at] = sums.a[0];
   if (PER_LANE > 1u) {
     partials[at + LANES] = sums.a[1];
@@ -73,13 +112,4 @@ fn keepPartials(side: u32, slice: u32, lane: u32, sums: Sums) {
     partials[at + 2u * LANES] = sums.a[2];
     partials[at + 3u * LANES] = sums.a[3];
   }
-}
-
-// Of row n of the part.
-fn totalOf(side: u32, n: u32) -> vec4<f32> {
-  var total = vec4<f32>();
-  for (var slice = 0u; slice < SLICES; slice++) {
-    total += partials[(side * SLICES + slice) * PART + n];
-  }
-  return total;
 }

@@ -26,7 +26,7 @@ export interface MatVecVariant {
    * adapters have one, since each barrier costs there, GPUs several, since they want threads where matrices are small: what the
    * kernels of an adapter leave for each other depends on that (mat-vec-residual.wgsl).
    */
-  readonly slices: 1 | 2 | 4 | 8 | 16 | 32;
+  readonly slices: 1 | 4 | 8 | 16 | 32;
   /** WGSL behind the format's prelude: the function that loads x. */
   readonly prelude: string;
   /** WGSL directives that it needs. */
@@ -42,14 +42,15 @@ const MOST_VARIANTS = 12;
 export const ONE_SLICE: MatVecVariant = portable(8, 4, 1);
 
 /**
- * For GPUs: at most 256 threads, and 16 KiB of workgroup memory. The last ones give way to variants that an adapter has beside
- * them.
+ * For GPUs: at most 256 threads, and four slices at least, so that each row of a tile has a thread of its own in which its sums are
+ * added up. The last ones give way to variants that an adapter has beside them.
  */
 export const PORTABLE: readonly MatVecVariant[] = [
   portable(8, 2, 16),
   portable(4, 2, 32),
   portable(8, 1, 32),
   portable(8, 4, 8),
+  portable(8, 4, 16),
   portable(8, 1, 16),
   portable(16, 2, 8),
   portable(8, 2, 8),
@@ -57,7 +58,6 @@ export const PORTABLE: readonly MatVecVariant[] = [
   portable(8, 4, 4),
   portable(32, 1, 8),
   portable(16, 1, 16),
-  portable(32, 1, 2),
 ];
 
 // Loops have one course for all threads when there is one slice, but only the values of overrides say so.
@@ -102,13 +102,20 @@ export function matVecVariants(facts: KernelFacts, format: QuantFormat): readonl
 
 /** What `prepare` is told of a variant, for any of the mat-vec kernels. */
 export function matVecBuild(format: QuantFormat, variant: MatVecVariant, rows: MatVecRows) {
-  const { lanes, perLane, slices, directives } = variant;
+  const { slices, directives } = variant;
+  const { lanes, perLane } = rows === 4 && slices > 1 ? WHOLE_TILE : variant;
   return {
     prelude: groupsPrelude(format, variant) + variant.prelude,
     directives,
     overrides: { LANES: lanes, PER_LANE: perLane, SLICES: slices, ROWS: rows },
   };
 }
+
+/**
+ * What lanes have on a GPU where a workgroup takes four rows of x: each is loaded for as many rows of the matrix as can be, since
+ * loads of x are what counts then. The order of sums depends on the slices alone.
+ */
+const WHOLE_TILE = { lanes: 8, perLane: 4 } as const;
 
 /** WGSL of the format's groups and of their products with x. */
 function groupsPrelude({ name, prelude, compactPreludes }: QuantFormat, { arithmetic }: MatVecVariant): string {

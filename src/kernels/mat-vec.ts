@@ -55,8 +55,7 @@ export const matVec = defineKernel({
   },
   overrides: { LANES: "u32", PER_LANE: "u32", SLICES: "u32", ROWS: "u32" },
   grid: ({ rows }: { rows: number }, { params, overrides }) => [
-    Math.ceil(params.rowCount / (overrides.LANES * overrides.PER_LANE)),
-    Math.ceil(rows / overrides.ROWS),
+    Math.ceil(params.rowCount / (overrides.LANES * overrides.PER_LANE)) * Math.ceil(rows / overrides.ROWS),
   ],
 });
 

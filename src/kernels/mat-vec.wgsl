@@ -37,9 +37,10 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let start = (workgroup.x + workgroup.z * workgroups.x) * PART;
   let count = select(step.rowCount, step.wantCount, params.gather != 0u);
-  let row = workgroup.y * ROWS;
+  let share = shareOf(workgroup, workgroups, count);
+  let start = share.part * PART;
+  let row = share.row;
   if (start >= params.rowCount || row >= count) {
     return;
   }
@@ -83,10 +84,9 @@ fn main(
       write(row, count, start + lane + 7u * LANES, sums.b[3], scales);
     }
   } else {
-    keepPartials(0u, slice, lane, sums);
-    workgroupBarrier();
-    for (var n = thread; n < PART; n += LANES * SLICES) {
-      write(row, count, start + n, totalOf(0u, n), normScales(rows));
+    let totals = totalsOf(array(sums), slice, lane, thread);
+    if (thread < PART) {
+      write(row, count, start + thread, totals[0], normScales(rows));
     }
   }
 }

@@ -45,9 +45,9 @@ const ROUNDS = 3;
 /** A candidate is first timed with a fraction of the runs, so that one which is very slow cannot stall the page. */
 const PROBE_DIVISOR = 4;
 /** In units of the seed's time. */
-const PROBE_LIMIT = 4;
+const PROBE_LIMIT = 3;
 /** After a round, what is so much slower than the best so far is timed no more. */
-const ROUND_LIMIT = 1.5;
+const ROUND_LIMIT = 1.2;
 /** A candidate has to be better than the seed by more than what quiet measurements scatter by. */
 const LEAST_GAIN = 0.03;
 
@@ -181,7 +181,7 @@ async function repeatsFor(
     if (seedMs === undefined) return undefined;
     spentMs += seedMs * repeats;
     if (seedMs * repeats < PASS_MS) repeats *= 2;
-    else if (spentMs >= warmUpMs) return { repeats, seedMs };
+    else if (spentMs >= warmUpMs) return { repeats: Math.ceil(PASS_MS / seedMs), seedMs };
   }
 }
 

@@ -3,6 +3,8 @@ import { expect, test } from "vitest";
 import { readGguf } from "../../../src/gguf/gguf.ts";
 import type { TensorFormat } from "../../../src/gguf/tensor-types.ts";
 import type { StagedVariant } from "../../../src/kernels/mat-mul-variant.ts";
+import type { MatVecRows } from "../../../src/kernels/mat-vec.ts";
+import { type MatVecVariant, matVecBuild } from "../../../src/kernels/mat-vec-variant.ts";
 import { type KernelFacts, PRECISIONS, type Precision } from "../../../src/kernels/precision.ts";
 import { specOf } from "../../../src/model/architectures/index.ts";
 import { buildGraph } from "../../../src/model/graph.ts";
@@ -54,19 +56,11 @@ test("each adapter has at most 12 variants of a family, of different names, with
         const variants = variantsFor(adapter, { [`${family} Q4_1 8 x 32`]: name });
         const matrix: Matrix = { format: Q4_1, rows: 8, columns: 32, parts: [] };
         if (family === "mat-vec") {
-          const { lanes, perLane, slices, arithmetic, name: made } = variants.matVec(matrix);
-          expect(made).toBe(name);
-          expect(lanes * slices).toBeLessThanOrEqual(256);
+          const variant = variants.matVec(matrix);
+          expect(variant.name).toBe(name);
           // The kernels of one adapter leave each other sums of squares in one form.
-          expect(slices === 1).toBe(adapter.isFallback);
-          // Vectors of 16 bytes: in mat-vec-gated of each slice what it adds to the part's rows of gate and up, and its squares;
-          // and what mat-vec-staged.wgsl keeps of each thread.
-          const part = lanes * perLane;
-          expect(32 % part).toBe(0);
-          if (slices > 1) expect(lanes * slices).toBeGreaterThanOrEqual(part);
-          if (slices > 1) expect(perLane).toBeLessThanOrEqual(4); // as far as keepPartials goes
-          const staged = arithmetic === undefined ? 0 : { f16: 72, int8: 48 }[arithmetic];
-          expect(slices * (2 * part + 1) * 16 + lanes * slices * staged).toBeLessThanOrEqual(16 * 1024);
+          expect(variant.slices === 1).toBe(adapter.isFallback);
+          for (const rows of [1, 4] as const) expectMatVec(variant, rows);
         } else {
           const variant = variants.matMul(matrix);
           expect(variant.name).toBe(name);
@@ -78,6 +72,27 @@ test("each adapter has at most 12 variants of a family, of different names, with
     }
   }
 });
+
+/** What mat-vec-threads.wgsl counts on, and workgroup memory of mat-vec-gated, which has most. */
+function expectMatVec(variant: MatVecVariant, rows: MatVecRows): void {
+  const { LANES, PER_LANE, SLICES } = matVecBuild(Q4_1, variant, rows).overrides;
+  const [part, threads] = [LANES * PER_LANE, LANES * SLICES];
+  // Four rows of x add up in the order in which one does.
+  expect(SLICES).toBe(variant.slices);
+  expect(threads).toBeLessThanOrEqual(256);
+  expect(32 % part).toBe(0);
+  if (SLICES === 1) return;
+  expect(threads).toBeGreaterThanOrEqual(part); // of which each adds up one row's sums
+  expect(PER_LANE).toBeLessThanOrEqual(4); // as far as keepPartials goes
+  // Vectors of 16 bytes: of the slices that are added up at once what they add to gate and up; squares; and what
+  // mat-vec-staged.wgsl keeps of each thread.
+  const atOnce = Math.min(SLICES, 512 / (2 * part));
+  expect(SLICES % atOnce).toBe(0);
+  const staged = variant.arithmetic === undefined ? 0 : { f16: 72, int8: 48 }[variant.arithmetic];
+  expect((atOnce * 2 * part + SLICES) * 16 + threads * staged).toBeLessThanOrEqual(16 * 1024);
+  // Each of its parts of x has whole rounds of the slices.
+  if (staged > 0) expect((threads / rows) % SLICES).toBe(0);
+}
 
 /** What mat-mul-staged.wgsl and its arithmetics count on: threads, their shares of rows, and workgroup memory. */
 function expectStaged({ overrides: { TILES, ROWS, W_FOURS, X_FOURS }, arithmetic }: StagedVariant): void {
