@@ -1,5 +1,6 @@
 // The tuner of a session: what was chosen once stays chosen while it lives, whatever devices come and go. What it measures is for
 // the sessions after it, for which a store keeps it. A store that is broken or slow is as good as none.
+import { isEngineError } from "../../base/errors.ts";
 import type { KernelFacts } from "../../kernels/precision.ts";
 import type { TuningStore } from "../../storage/tuning-store.ts";
 import { type TuneOptions, type TuningTask, tune } from "./tune.ts";
@@ -36,7 +37,8 @@ export interface Tuner {
   /** For this session: what was chosen in it before, or else what is kept from earlier ones, or else nothing: the seeds. */
   choose(subject: TuningSubject): Promise<Choices>;
   /**
-   * Measures what nobody has measured, and keeps it for later sessions. Where nothing can be kept nothing is measured.
+   * Measures what nobody has measured, and keeps it for later sessions. Where nothing can be kept nothing is measured, nor where
+   * three measurings in a row have ended with the device or the page.
    * @throws EngineError `aborted`, `device_lost`, `disposed`, and what the trials and `alone` throw
    */
   measure(subject: TuningSubject, site: TuningTools): Promise<void>;
@@ -46,11 +48,18 @@ const TIMING_MS = 1500;
 const WARM_UP_MS = 300;
 const STORE_MS = 1000;
 
+/** Of measurings that were begun and never ended: a driver that a trial brings down is not asked a fourth time. */
+const MOST_UNENDED = 3;
+
 /** What is kept; other versions are a miss. */
 interface Kept {
   readonly version: 1;
   readonly choices: Choices;
+  /** Measurings that were begun since the last one that came to something or was left in order. */
+  readonly unended: number;
 }
+
+const NOTHING: Kept = { version: 1, choices: {}, unended: 0 };
 
 export function createTuner(options: TunerOptions): Tuner {
   const { platform, store, now = () => performance.now(), adapters = "gpus" } = options;
@@ -67,19 +76,31 @@ export function createTuner(options: TunerOptions): Tuner {
     if (!store) return;
     const key = await subject.key();
     let kept = await readKept(store, key);
-    const open = classes.filter((kernels) => keptVariant(kept, kernels, adapter) === undefined);
-    await tune(open.map(taskOf), {
-      now,
-      timingMs: options.timingMs ?? TIMING_MS,
-      warmUpMs: options.warmUpMs ?? WARM_UP_MS,
-      alone,
-      async onMeasured(name, best, runMs) {
-        // At once: the page may be gone before the next one.
-        kept = { ...kept, [name]: best };
-        await inTime(store.write(key, { version: 1, choices: kept } satisfies Kept)).catch(() => {});
-        await options.onMeasured?.(name, best, runMs);
-      },
-    });
+    const open = classes.filter((kernels) => keptVariant(kept.choices, kernels, adapter) === undefined);
+    if (open.length === 0 || kept.unended >= MOST_UNENDED) return;
+    const keep = (more: Partial<Kept>) => {
+      kept = { ...kept, ...more };
+      return inTime(store.write(key, kept)).catch(() => {});
+    };
+    await alone(() => keep({ unended: kept.unended + 1 }));
+    try {
+      await tune(open.map(taskOf), {
+        now,
+        timingMs: options.timingMs ?? TIMING_MS,
+        warmUpMs: options.warmUpMs ?? WARM_UP_MS,
+        alone,
+        async onMeasured(name, best, runMs) {
+          // At once: the page may be gone before the next one.
+          await keep({ choices: { ...kept.choices, [name]: best }, unended: 0 });
+          await options.onMeasured?.(name, best, runMs);
+        },
+      });
+    } catch (error) {
+      if (isEngineError(error, "device_lost")) throw error;
+      await keep({ unended: 0 });
+      throw error;
+    }
+    await keep({ unended: 0 });
   }
 
   return {
@@ -87,7 +108,7 @@ export function createTuner(options: TunerOptions): Tuner {
     async choose({ adapter, classes, ...subject }) {
       if (!isTuned(adapter)) return {};
       const key = await subject.key();
-      const kept = store ? await readKept(store, key) : {};
+      const kept = store ? (await readKept(store, key)).choices : {};
       const pins = pinned.get(key) ?? {};
       const added = classes.filter(({ name }) => !(name in pins));
       // What nobody has measured keeps its seed in this session.
@@ -113,15 +134,15 @@ function keptVariant(kept: Choices, kernels: KernelClass, adapter: KernelFacts):
   return variant !== undefined && candidatesOf(kernels, adapter).includes(variant) ? variant : undefined;
 }
 
-async function readKept(store: TuningStore, key: string): Promise<Choices> {
+async function readKept(store: TuningStore, key: string): Promise<Kept> {
   const value = await inTime(store.read(key)).catch(() => undefined);
-  return isKept(value) ? value.choices : {};
+  return isKept(value) ? value : NOTHING;
 }
 
 function isKept(value: unknown): value is Kept {
   if (typeof value !== "object" || value === null) return false;
-  const { version, choices } = value as Record<keyof Kept, unknown>;
-  if (version !== 1 || typeof choices !== "object" || choices === null) return false;
+  const { version, choices, unended } = value as Record<keyof Kept, unknown>;
+  if (version !== 1 || typeof unended !== "number" || typeof choices !== "object" || choices === null) return false;
   return Object.values(choices).every((variant) => typeof variant === "string");
 }
 

@@ -3,7 +3,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { EngineError } from "../../../src/base/errors.ts";
 import type { AdapterFacts } from "../../../src/gpu/device.ts";
 import { Q4_1 } from "../../../src/quant/q4_1.ts";
-import { createTuner, type TunerOptions } from "../../../src/runtime/tuning/tuner.ts";
+import { createTuner, type TunerOptions, type TuningTools } from "../../../src/runtime/tuning/tuner.ts";
 import { candidatesOf, type KernelClass } from "../../../src/runtime/tuning/variants.ts";
 import type { TuningStore } from "../../../src/storage/tuning-store.ts";
 import { fakeClock, fakeTask } from "./fake-trials.ts";
@@ -26,12 +26,16 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function memoryStore(kept: Record<string, unknown> = {}): TuningStore & { kept: Record<string, unknown> } {
+function kept(choices: object, unended = 0) {
+  return { version: 1, choices, unended };
+}
+
+function memoryStore(held: Record<string, unknown> = {}): TuningStore & { held: Record<string, unknown> } {
   return {
-    kept,
-    read: async (key) => kept[key],
+    held,
+    read: async (key) => held[key],
     async write(key, value) {
-      kept[key] = value;
+      held[key] = value;
     },
   };
 }
@@ -48,9 +52,10 @@ function bench(options: Partial<TunerOptions> = {}) {
   const table = { [SEED]: { runMs: 8 }, [FAST]: { runMs: 4 }, [OTHER]: { runMs: 6 } };
   const taskOf = ({ name }: KernelClass) => fakeTask(clock, name, table).task;
   const choose = (...model: Parameters<typeof subject>) => tuner.choose(subject(...model));
-  const measure = (...model: Parameters<typeof subject>) =>
-    tuner.measure(subject(...model), { taskOf, alone: (work) => work() });
-  return { choose, measure, timed, clock };
+  const measure = (...model: Parameters<typeof subject>) => measureWhen((work) => work(), ...model);
+  const measureWhen = (alone: TuningTools["alone"], ...model: Parameters<typeof subject>) =>
+    tuner.measure(subject(...model), { taskOf, alone });
+  return { choose, measure, measureWhen, timed, clock };
 }
 
 test("the names used here are variants of such an adapter, the seed first", () => {
@@ -63,14 +68,14 @@ test("a session has what is kept, or else seeds; what it measures is for the nex
   const first = bench({ store });
   expect(await first.choose(["a", "b"])).toEqual({ a: SEED, b: SEED });
   await first.measure(["a", "b"]);
-  expect(store.kept).toEqual({ key: { version: 1, choices: { a: FAST, b: FAST } } });
+  expect(store.held).toEqual({ key: kept({ a: FAST, b: FAST }) });
   expect(await first.choose(["a", "b"])).toEqual({ a: SEED, b: SEED });
 
   const second = bench({ store });
   expect(await second.choose(["a", "c"])).toEqual({ a: FAST, c: SEED });
   await second.measure(["a", "c"]);
   expect(second.timed).toEqual(["c"]);
-  expect(store.kept).toEqual({ key: { version: 1, choices: { a: FAST, b: FAST, c: FAST } } });
+  expect(store.held).toEqual({ key: kept({ a: FAST, b: FAST, c: FAST }) });
 
   const third = bench({ store });
   expect(await third.choose(["a", "b", "c"])).toEqual({ a: FAST, b: FAST, c: FAST });
@@ -87,7 +92,7 @@ test("of a model that comes later, only what no other has is not chosen yet", as
 });
 
 test("under another key it is measured anew, and the old one stays", async () => {
-  const store = memoryStore({ old: { version: 1, choices: { a: OTHER } } });
+  const store = memoryStore({ old: kept({ a: OTHER }) });
   const { choose, measure, timed } = bench({ store });
   await measure(["a"], { key: "new" });
   expect(await choose(["a"], { key: "new" })).toEqual({ a: FAST });
@@ -97,10 +102,10 @@ test("under another key it is measured anew, and the old one stays", async () =>
 });
 
 test("a choice of this session outlives a change of the store", async () => {
-  const store = memoryStore({ key: { version: 1, choices: { a: FAST } } });
+  const store = memoryStore({ key: kept({ a: FAST }) });
   const { choose } = bench({ store });
   expect(await choose(["a"])).toEqual({ a: FAST });
-  store.kept["key"] = { version: 1, choices: { a: OTHER } };
+  store.held["key"] = kept({ a: OTHER });
   expect(await choose(["a"])).toEqual({ a: FAST });
 });
 
@@ -110,7 +115,7 @@ test("what is measured is kept class by class, and what the budget missed is mea
   const first = bench({ store, ...budget });
   await first.measure(["a", "b"]);
   expect(first.timed).toEqual(["a"]);
-  expect(store.kept).toEqual({ key: { version: 1, choices: { a: FAST } } });
+  expect(store.held).toEqual({ key: kept({ a: FAST }) });
   const second = bench({ store, ...budget });
   await second.measure(["a", "b"]);
   expect(second.timed).toEqual(["b"]);
@@ -118,10 +123,11 @@ test("what is measured is kept class by class, and what the budget missed is mea
 
 test.each<[string, unknown]>([
   ["nothing", undefined],
-  ["another version", { version: 2, choices: { a: OTHER } }],
-  ["no choices", { version: 1 }],
-  ["choices that are no names", { version: 1, choices: { a: 3 } }],
-  ["a variant that is no more", { version: 1, choices: { a: "3 x 7" } }],
+  ["another version", { ...kept({ a: OTHER }), version: 2 }],
+  ["no choices", { version: 1, unended: 0 }],
+  ["no count", { version: 1, choices: { a: OTHER } }],
+  ["choices that are no names", kept({ a: 3 })],
+  ["a variant that is no more", kept({ a: "3 x 7" })],
   ["a text", "a: 8 x 4"],
 ])("%s in the store is a miss", async (_, value) => {
   const { choose, measure, timed } = bench({ store: memoryStore({ key: value }) });
@@ -147,7 +153,7 @@ test("a store that rejects is a miss, and so is one that never answers; without 
 
 test("a CPU adapter takes its seeds without timing, and without looking into the store, unless told otherwise", async () => {
   const adapter = { ...GPU, isFallback: true };
-  const store = memoryStore({ key: { version: 1, choices: { a: OTHER } } });
+  const store = memoryStore({ key: kept({ a: OTHER }) });
   const usual = bench({ store });
   expect(await usual.choose(["a"], { adapter })).toEqual({});
   await usual.measure(["b"], { adapter });
@@ -162,19 +168,53 @@ test("models that are loaded at once are measured one after the other, and a fai
   await Promise.all([measure(["a", "b"]), measure(["b", "c"])]);
   expect(timed).toEqual(["a", "b", "c"]);
   const fault = new EngineError("device_lost", "It is gone.");
-  const clock = fakeClock();
-  const tuner = createTuner({
-    platform: "test/1",
-    now: clock.now,
-    store: memoryStore(),
-    onMeasured: (name) => void timed.push(name),
-  });
-  const classes = [{ name: "d", ...CLASS } as KernelClass];
-  const subject = { adapter: GPU, key: async () => "key", classes };
-  const taskOf = () => fakeTask(clock, "d", { [SEED]: { runMs: 8 } }).task;
-  const lost = tuner.measure(subject, { taskOf, alone: () => Promise.reject(fault) });
-  const next = tuner.measure(subject, { taskOf, alone: (work) => work() });
+  const other = bench({ store: memoryStore() });
+  const lost = other.measureWhen(() => Promise.reject(fault), ["d"]);
+  const next = other.measure(["d"]);
   await expect(lost).rejects.toBe(fault);
   await next;
-  expect(timed).toEqual(["a", "b", "c", "d"]);
+  expect(other.timed).toEqual(["d"]);
+});
+
+/** The runtime is lent so often, then `fault` ends it; without one it is never lent again. */
+function lent(times: number, fault?: Error): TuningTools["alone"] {
+  let count = 0;
+  return (work) => (count++ < times ? work() : fault ? Promise.reject(fault) : new Promise<never>(() => {}));
+}
+
+test("what has brought the device down three times, or the page, is not tried again", async () => {
+  const store = memoryStore();
+  const fault = new EngineError("device_lost", "It is gone.");
+  for (const unended of [1, 2]) {
+    await expect(bench({ store }).measureWhen(lent(1, fault), ["a"])).rejects.toBe(fault);
+    expect(store.held).toEqual({ key: kept({}, unended) });
+  }
+  void bench({ store }).measureWhen(lent(2), ["a"]); // the page is gone
+  await vi.waitFor(() => expect(store.held).toEqual({ key: kept({}, 3) }));
+  const next = bench({ store });
+  await next.measure(["a"]);
+  expect(next.timed).toEqual([]);
+  expect(await next.choose(["a"])).toEqual({ a: SEED });
+});
+
+test("what was left in order, or came to something, counts for nothing", async () => {
+  const ended = new EngineError("aborted", "The model was unloaded.");
+  for (const unended of [0, 2]) {
+    const store = memoryStore({ key: kept({}, unended) });
+    await expect(bench({ store }).measureWhen(lent(3, ended), ["a"])).rejects.toBe(ended);
+    expect(store.held).toEqual({ key: kept({}) });
+  }
+  const store = memoryStore({ key: kept({}, 2) });
+  // Lent until the first class is measured, and not again.
+  const { measureWhen, timed } = bench({ store });
+  const once: TuningTools["alone"] = (work) => (timed.length > 0 ? new Promise<never>(() => {}) : work());
+  void measureWhen(once, ["a", "b"]);
+  await vi.waitFor(() => expect(store.held).toEqual({ key: kept({ a: FAST }) }));
+});
+
+test("before the runtime is lent for the first time nothing is counted", async () => {
+  const store = memoryStore();
+  const ended = new EngineError("aborted", "The command has ended.");
+  await expect(bench({ store }).measureWhen(lent(0, ended), ["a"])).rejects.toBe(ended);
+  expect(store.held).toEqual({});
 });
