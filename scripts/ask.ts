@@ -20,7 +20,7 @@ const USAGE = `usage: npm run ask -- "PROMPT" [options]      (without a prompt i
   --adapter NAME       lavapipe, swiftshader, or a part of a GPU's name; default: the best there is
   --kv-cache TYPE      f16, or q8_0 for keys and values in half of the memory; default: f16
   --precision fast     activations rounded to bytes where that is faster on this GPU; default: exact
-  --tune off           no time for measuring which kernels are fastest on this GPU; default: auto
+  --tune off           not the kernels that npm run serve has measured to be fastest on this GPU; default: auto
   --json               print the whole response object instead of streaming the text`;
 
 const INTERRUPTED = 130;

@@ -17,7 +17,7 @@ export const USAGE = `usage: npm run serve [-- options]
   --api-key K          clients have to send it as \`authorization: Bearer K\`; default: the environment's INGLE_API_KEY
   --cors ORIGIN        lets pages of this origin call, as in https://example.org; may be given several times
   --adapter NAME       lavapipe, swiftshader, or a part of a GPU's name; default: the best there is
-  --tune off           no time for measuring which kernels are fastest on this GPU; default: auto
+  --tune off           do not measure which kernels are fastest on this GPU, between requests; default: auto
   --memory-budget N    bytes of GPU memory beside the models' weights; default: 1073741824, 1 GiB
   --kv-cache TYPE      f16, or q8_0 for keys and values in half of the memory; default: f16
   --precision fast     activations rounded to bytes where that is faster on this GPU; default: exact`;

@@ -15,4 +15,10 @@ export function untilAbort<T>(call: Promise<T>, signal: AbortSignal | undefined)
 export type Sleep = (ms: number, signal?: AbortSignal) => Promise<void>;
 
 /** Resolves after `ms`, rejects with `aborted` when the signal fires before. */
-export const sleep: Sleep = (ms, signal) => untilAbort(new Promise((done) => setTimeout(done, ms)), signal);
+export const sleep: Sleep = (ms, signal) => {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const slept = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  return untilAbort(slept, signal).finally(() => clearTimeout(timer));
+};

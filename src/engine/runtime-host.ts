@@ -24,7 +24,7 @@ export interface RuntimePlan {
   create(load: RuntimeLoad): Promise<Runtime>;
 }
 
-/** `auto`: kernels are measured on this adapter when they are first needed, and what was best is kept; `off`: they are not. */
+/** `auto`: kernels are what was best on this adapter, which is measured between requests and kept; `off`: seeds, unmeasured. */
 export type TuneOption = "auto" | "off";
 
 export interface RuntimeLoad {

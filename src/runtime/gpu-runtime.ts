@@ -26,13 +26,13 @@ import {
 } from "./gpu-memory.ts";
 import { createGpuSampler } from "./gpu-sampler.ts";
 import { createStepRunner, type Pause, type StepParts } from "./gpu-step.ts";
-import { createIdleTime, type IdleTime } from "./idle-time.ts";
+import { idleTimeOf } from "./idle-time.ts";
 import { createKvPages } from "./kv-pages.ts";
 import { createLoadProgress, type LoadProgress, type LoadTimes } from "./load-progress.ts";
 import { SUBMIT_MS } from "./pace.ts";
 import type { Meanwhile, RowResult, Runtime, RuntimeInfo, SequenceId, StepBatch, StepResult } from "./runtime.ts";
 import { planStep } from "./step-plan.ts";
-import { chooseVariants, measureVariants } from "./tuning/gpu-trials.ts";
+import { chooseVariants, measureWhenIdle } from "./tuning/gpu-trials.ts";
 import type { Tuner } from "./tuning/tuner.ts";
 
 /** A CPU adapter takes as long for each further token, so that the wrong ones of a long draft cost more than the right ones save. */
@@ -57,7 +57,11 @@ export interface GpuRuntimeOptions extends MemoryRequest {
  * Loads the weights and compiles every operation. Where the device has no room for all pages that were planned, it takes half.
  * @throws EngineError `out_of_memory`, `device_lost`, `aborted`, `unsupported_format`, and what the model's source throws
  */
-export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runtime> {
+export function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runtime> {
+  return idleTimeOf(options.device).busy(() => load(options));
+}
+
+async function load(options: GpuRuntimeOptions): Promise<Runtime> {
   const { device, model, spec, precision = DEFAULT_PRECISION, tuner, onProgress, signal } = options;
   throwIfAborted(signal);
   const start = performance.now();
@@ -141,16 +145,12 @@ export async function createGpuRuntime(options: GpuRuntimeOptions): Promise<Runt
       },
     };
     const turns = createTurns();
-    const disposed = new AbortController();
-    cleanups.push(() => disposed.abort());
-    const idle = createIdleTime(turns, disposed.signal);
-    const check = () => {
-      throwIfAborted(disposed.signal);
-      device.check();
-    };
-    const runtime = assemble(device, info, memory, { state, logitReads, stages, sampling }, { turns, idle }, release);
-    // Nobody waits for it: it ends when it can, and what it fails at has its seed in the next session too.
-    if (tuner) measureVariants({ ...site, check }, graphs, tuner, idle.run).catch(() => {});
+    const runtime = assemble(device, info, memory, { state, logitReads, stages, sampling }, turns, release);
+    if (tuner) {
+      const disposed = new AbortController();
+      cleanups.push(() => disposed.abort());
+      measureWhenIdle(site, graphs, tuner, turns, disposed.signal);
+    }
     options.onLoaded?.({ ...times, compileMs, readyMs: performance.now() - start });
     return runtime;
   } catch (error) {
@@ -165,10 +165,11 @@ function assemble(
   { kv: { pageCount, pageBytes, layerPageBytes }, step }: MemoryPlan,
   parts: StepParts,
   /** Steps take effect in call order: each is recorded when the one before it was submitted, or pauses. */
-  { turns, idle }: { readonly turns: Turns; readonly idle: IdleTime },
+  turns: Turns,
   release: () => void,
 ): Runtime {
   const kv = createKvPages({ pageCount, maxSequences: info.maxSequences, pageBytes });
+  const idle = idleTimeOf(device);
   const runner = createStepRunner(device, info.vocabSize, layerPageBytes, parts, check);
   const kernels = parts.sampling && { entries: step.entries, tokensAt: RESULT_WORDS };
   let disposed = false;

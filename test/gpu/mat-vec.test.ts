@@ -304,8 +304,8 @@ describeAdapters("mat-vec", (adapter) => {
     expect(nmse(await output.read(), expected)).toBeLessThan(MAX_NMSE);
   });
 
-  test("a matrix of more tiles than a grid is wide", async () => {
+  test.each([1, 5])("more tiles than a grid is wide, each for %i rows of x", async (rows) => {
     const device = await adapter.device();
-    await expectAcrossFold(device, (product) => run(device, product), linearReference);
+    await expectAcrossFold(device, (product) => run(device, product), linearReference, rows);
   });
 });

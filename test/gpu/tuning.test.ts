@@ -1,6 +1,6 @@
 // Tuning with a model's own weights: variants give what the seed gives, choices reach the kernels and the fingerprint, and the
 // model that was tuned answers as the one that was not. The other variants are in the tables of the kernels' own tests.
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { readGguf } from "../../src/gguf/gguf.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import type { Precision } from "../../src/kernels/precision.ts";
@@ -32,6 +32,7 @@ const CLASSES = [
 /** Beside the seeds; few, since SwiftShader takes half a second for a pipeline. */
 const TRIED = ["8 x 1", "512 x 4", "64 x 64"];
 const IDS = [1, 5, 9, 2, 7];
+const LAST = { logits: true, at: "last" } as const;
 
 async function load(adapter: TestAdapter, tuner?: Tuner, precision?: Precision): Promise<Runtime> {
   return loadOn(await adapter.device(), tuner, precision);
@@ -45,13 +46,12 @@ async function loadOn(device: Device, tuner?: Tuner, precision?: Precision): Pro
 /** Logits behind a prompt, and behind one token more. */
 async function answer(runtime: Runtime): Promise<number[]> {
   const sequence = runtime.open();
-  const want = { logits: true, at: "last" } as const;
   const values: number[] = [];
   for (const [stage, ids] of [
     ["prefill", IDS],
     ["decode", [3]],
   ] as const) {
-    const { rows } = await runtime.step({ stage, rows: [{ sequence, input: { ids }, want }] });
+    const { rows } = await runtime.step({ stage, rows: [{ sequence, input: { ids }, want: LAST }] });
     values.push(...rows[0]!.logits![0]!);
   }
   return values;
@@ -78,7 +78,7 @@ function decided(choices: Choices): Tuner {
   return { platform: "test", choose: async () => choices, measure: async () => {} };
 }
 
-/** Loads a model, and does `work` with what its tuner is given to measure with, when that is to be measured. */
+/** Loads a model, computes a prompt, and does `work` with what its tuner is given to measure with. */
 async function measuring(
   device: Device,
   work: (classes: readonly KernelClass[], site: TuningTools) => Promise<void>,
@@ -90,6 +90,7 @@ async function measuring(
     return measured;
   };
   const runtime = await loadOn(device, { platform: "test", choose: async () => ({}), measure }, precision);
+  await runtime.step({ stage: "prefill", rows: [{ sequence: runtime.open(), input: { ids: IDS }, want: LAST }] });
   await measured;
   return runtime;
 }
@@ -221,31 +222,48 @@ describeAdapters("tuning", (adapter) => {
     for (const runtime of [untuned, first, second]) runtime.dispose();
   });
 
-  test("a runtime that is disposed of while it is measured submits nothing more, and its device lives on", async () => {
-    const device = await adapter.device();
-    let ended: Promise<unknown> = Promise.resolve();
-    const measure: Tuner["measure"] = ({ classes }, { taskOf, alone }) => {
-      ended = (async () => {
+  /** Loads a model, and lets `end` happen to it while a trial waits for memory to read into; what the trial comes to. */
+  async function endedInTrial(device: Device, end: (runtime: Runtime) => void): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const measure: Tuner["measure"] = async ({ classes }, { taskOf, alone }) => {
         const task = taskOf(classes[0]!);
         const trial = await task.prepare(task.variants[0]!);
-        try {
-          for (let turn = 0; ; turn++) {
-            // Within a turn: what was waited for must not be followed by a submission.
-            const working = alone(() => trial.output());
-            if (turn === 1) runtime.dispose();
-            await working;
-          }
-        } finally {
-          trial.free();
-        }
-      })();
-      return ended as Promise<void>;
-    };
-    const runtime = await loadOn(device, { ...decided({}), measure });
-    await expect(ended).rejects.toMatchObject({ code: "aborted" });
+        const working = alone(async () => {
+          const output = trial.output();
+          end(await loading);
+          return output;
+        });
+        await working.then(resolve, resolve).finally(trial.free);
+      };
+      const loading = loadOn(device, { ...decided({}), measure });
+      loading.catch(reject);
+    });
+  }
+
+  test("a runtime that is disposed of in a trial submits nothing more, and its device lives on", async () => {
+    const device = await adapter.device();
+    const submit = vi.spyOn(device.gpu.queue, "submit");
+    let after = Number.NaN;
+    const ended = await endedInTrial(device, (runtime) => {
+      runtime.dispose();
+      after = submit.mock.calls.length;
+    });
+    expect(ended).toMatchObject({ code: "aborted" });
+    expect(submit.mock.calls.length).toBe(after);
+    submit.mockRestore();
     const next = await load(adapter);
     expect((await answer(next)).every(Number.isFinite)).toBe(true);
     next.dispose();
+  });
+
+  test("a device that is lost in a trial ends it as a loss, also where the runtime goes with it", async () => {
+    const device = await adapter.open();
+    const ended = await endedInTrial(device, (runtime) => {
+      void device.lost.then(() => runtime.dispose());
+      device.gpu.destroy();
+    });
+    expect(ended).toMatchObject({ code: "device_lost" });
+    device.dispose();
   });
 
   test("without a word to the contrary a CPU adapter is not measured: the seeds' bits, and their fingerprint", async (context) => {

@@ -207,7 +207,7 @@ export async function sparsePlanes(device: Device, rowCount: number, columns: nu
   return { quants, extras, filled };
 }
 
-/** What a kernel is given of a matrix with one row of x. */
+/** What a kernel is given. */
 interface SparseProduct {
   readonly format: QuantFormat;
   readonly columns: number;
@@ -217,24 +217,32 @@ interface SparseProduct {
   readonly input: Float32Array;
 }
 
-/** The product of a matrix of more tiles than a grid is wide, most of them zeros: `run` leaves the others' where they belong. */
+/**
+ * Products of a matrix, most of it zeros, with more tiles times rows of x than a grid is wide: `run` leaves the others' where they
+ * belong.
+ */
 export async function expectAcrossFold(
   device: Device,
   run: (product: SparseProduct) => Promise<void>,
   expectedOf: (product: { input: Float32Array; weights: Float32Array; columns: number }) => Float64Array,
+  rows = 1,
 ): Promise<void> {
   const columns = 32;
-  const rowCount = (MAX_WORKGROUPS + 2) * ROW_TILE - 27;
+  const rowCount = Math.ceil((MAX_WORKGROUPS + 2) / rows) * ROW_TILE - 27;
   const { filled, ...planes } = await sparsePlanes(device, rowCount, columns, tilesAroundFold(rowCount));
-  const input = randomFloats(columns, 12);
-  const output = await guardedOutput(device, rowCount);
+  const input = randomFloats(rows * columns, 12);
+  const output = await guardedOutput(device, rows * rowCount);
   await run({ format: Q4_1, columns, rowCount, planes, output: output.binding, input });
   const actual = await output.read();
   let written = 0;
   for (const { tile, weights } of filled) {
     const expected = expectedOf({ input, weights, columns });
-    const first = tile * ROW_TILE;
-    expect(nmse(actual.slice(first, first + expected.length), expected)).toBeLessThan(MAX_NMSE);
+    const width = expected.length / rows;
+    for (let row = 0; row < rows; row++) {
+      const first = row * rowCount + tile * ROW_TILE;
+      const ofRow = expected.subarray(row * width, (row + 1) * width);
+      expect(nmse(actual.slice(first, first + width), ofRow)).toBeLessThan(MAX_NMSE);
+    }
     written += expected.length;
   }
   expect(actual.filter((value) => value !== 0).length).toBe(written);

@@ -1,7 +1,8 @@
 // Idle time: work that can wait has it when nothing was asked for a while, alone, and not after the end.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createTurns } from "../../src/base/turns.ts";
-import { createIdleTime, IDLE_MS } from "../../src/runtime/idle-time.ts";
+import type { Device } from "../../src/gpu/device.ts";
+import { createIdleTime, IDLE_MS, idleTimeOf } from "../../src/runtime/idle-time.ts";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -15,7 +16,8 @@ function open() {
   const turns = createTurns();
   const end = new AbortController();
   const done: string[] = [];
-  const idle = createIdleTime(turns, end.signal);
+  const { busy, run } = createIdleTime();
+  const idle = { busy, run: (work: () => Promise<void>) => run(turns, work, end.signal) };
   const work = (name: string) => idle.run(async () => void done.push(name));
   const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
   return { turns, end, idle, done, work, after };
@@ -109,3 +111,17 @@ test.each(["before", "while waiting", "while waiting for a turn"])(
     (await turns.enter())();
   },
 );
+
+test("an end leaves no timer behind", async () => {
+  const { end, work } = open();
+  const rejected = expect(work("work")).rejects.toMatchObject({ code: "aborted" });
+  end.abort();
+  await rejected;
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("runtimes of one device share its time, and those of another do not", () => {
+  const [first, second] = [{} as Device, {} as Device];
+  expect(idleTimeOf(first)).toBe(idleTimeOf(first));
+  expect(idleTimeOf(first)).not.toBe(idleTimeOf(second));
+});

@@ -1,6 +1,8 @@
 // Trials on the GPU: the ops of a class compiled in one of its variants, with the model's own weights and buffers. They overwrite
 // activations, and so have to be alone with the runtime.
 import { allEnded } from "../../base/all-ended.ts";
+import { throwIfAborted } from "../../base/errors.ts";
+import type { Turns } from "../../base/turns.ts";
 import type { Device } from "../../gpu/device.ts";
 import type { Dispatch } from "../../gpu/kernel.ts";
 import { createReadback } from "../../gpu/readback.ts";
@@ -11,6 +13,7 @@ import type { Graph, Op, Slot } from "../../model/graph.ts";
 import type { Weights } from "../../model/weights.ts";
 import { compileOp, openCompiler } from "../gpu-graph.ts";
 import type { GpuState } from "../gpu-state.ts";
+import { idleTimeOf } from "../idle-time.ts";
 import type { Trial, TuneOptions, TuningTask } from "./tune.ts";
 import type { Tuner, TuningSubject } from "./tuner.ts";
 import { tuningKey } from "./tuning-key.ts";
@@ -29,6 +32,9 @@ export interface TuningSite {
   readonly precision: Precision;
   readonly weights: Weights;
   readonly state: GpuState;
+}
+
+interface TrialSite extends TuningSite {
   /** Throws where nothing may be submitted any more. */
   readonly check: () => void;
 }
@@ -46,7 +52,7 @@ export interface ChosenVariants {
 
 /** How a model's kernels are built here: as the tuner knows, else by the adapter's seeds. */
 export async function chooseVariants(
-  site: Omit<TuningSite, "check">,
+  site: TuningSite,
   graphs: readonly Graph[],
   tuner: Tuner | undefined,
 ): Promise<ChosenVariants> {
@@ -57,21 +63,36 @@ export async function chooseVariants(
 }
 
 /**
- * Measures for later sessions what nobody has measured.
- * @param alone as TuneOptions has it
- * @throws as Tuner.measure
+ * Measures for later sessions what nobody has measured, whenever the device has nothing to do.
+ * @param turns those of the runtime's steps
+ * @param disposed fires when the runtime's memory goes
  */
-export function measureVariants(
+export function measureWhenIdle(
   site: TuningSite,
   graphs: readonly Graph[],
   tuner: Tuner,
-  alone: TuneOptions["alone"],
-): Promise<void> {
-  const taskOf = (kernels: KernelClass) => tuningTask(site, kernels);
-  return tuner.measure(subjectOf(site, graphs, tuner), { taskOf, alone });
+  turns: Turns,
+  disposed: AbortSignal,
+): void {
+  const { device } = site;
+  const check = () => {
+    device.check(); // first, since a runtime is disposed of when its device is lost
+    throwIfAborted(disposed);
+  };
+  const alone: TuneOptions["alone"] = async (work) => {
+    try {
+      return await idleTimeOf(device).run(turns, work, disposed);
+    } catch (error) {
+      device.check();
+      throw error;
+    }
+  };
+  const taskOf = (kernels: KernelClass) => tuningTask({ ...site, check }, kernels);
+  // Nobody waits for it: what it fails at keeps its seed.
+  tuner.measure(subjectOf(site, graphs, tuner), { taskOf, alone }).catch(() => {});
 }
 
-function subjectOf(site: Omit<TuningSite, "check">, graphs: readonly Graph[], { platform }: Tuner): TuningSubject {
+function subjectOf(site: TuningSite, graphs: readonly Graph[], { platform }: Tuner): TuningSubject {
   const adapter = factsOf(site);
   const classes = classesOf(graphs, site.weights);
   return { adapter, key: () => tuningKey(site.device, adapter, platform), classes };
@@ -81,7 +102,7 @@ function factsOf({ device, precision }: Pick<TuningSite, "device" | "precision">
   return { ...device.adapter, precision };
 }
 
-function tuningTask(site: TuningSite, kernels: KernelClass): TuningTask {
+function tuningTask(site: TrialSite, kernels: KernelClass): TuningTask {
   const facts = factsOf(site);
   return {
     name: kernels.name,
@@ -91,7 +112,7 @@ function tuningTask(site: TuningSite, kernels: KernelClass): TuningTask {
   };
 }
 
-async function prepareTrial(site: TuningSite, kernels: KernelClass, variant: string): Promise<Trial> {
+async function prepareTrial(site: TrialSite, kernels: KernelClass, variant: string): Promise<Trial> {
   const { state } = site;
   const { graph } = kernels;
   const variants = variantsFor(factsOf(site), { [kernels.name]: variant });
@@ -129,7 +150,7 @@ function firstOfEachKind(graph: Graph, indices: readonly number[]): readonly num
 }
 
 function trialOf(
-  site: TuningSite,
+  site: TrialSite,
   graph: Graph,
   indices: readonly number[],
   rows: number,
@@ -150,7 +171,9 @@ function trialOf(
       const recorder = record(device);
       for (let i = 0; i < repeats; i++) recorder.replay(runs[next++ % runs.length]!);
       recorder.submit();
-      await device.gpu.queue.onSubmittedWorkDone();
+      await device.gpu.queue.onSubmittedWorkDone().catch(async (cause: unknown) => {
+        throw await device.explain(cause);
+      });
       site.check();
     },
     free,
@@ -160,6 +183,7 @@ function trialOf(
 /** Numbers that look like activations; of the stream's norm, what belongs to a mean square of 1. */
 function writeInputs(device: Device, state: GpuState, graph: Graph, op: Op, rows: number): void {
   device.buffers.write(state.step.step, Uint32Array.of(rows, rows, 0, 0));
+  device.buffers.write(state.step.wanted, Uint32Array.of(0), state.step.wanted.offset); // or the last step's
   const { widths } = graph;
   const inputs: Slot[] = ["residual", "normed", ...("input" in op ? [op.input] : [])];
   for (const slot of new Set(inputs))
@@ -175,11 +199,13 @@ function writeInputs(device: Device, state: GpuState, graph: Graph, op: Op, rows
 
 /** In [-1, 1), the same each time: multiples of the golden ratio, which lie evenly and follow no pattern of a matrix. */
 function scattered(length: number): Float32Array<ArrayBuffer> {
-  return Float32Array.from({ length }, (_, index) => Math.imul(index + 1, 0x9e3779b1) / 2 ** 31);
+  const values = new Float32Array(length); // millions: a callback for each would hold a worker's thread for a while
+  for (let index = 0; index < length; index++) values[index] = Math.imul(index + 1, 0x9e3779b1) / 2 ** 31;
+  return values;
 }
 
 async function outputsOf(
-  { device, state, check }: TuningSite,
+  { device, state, check }: TrialSite,
   graph: Graph,
   op: Op,
   rows: number,

@@ -37,7 +37,7 @@ const SEEDS: readonly SeedRow[] = [
     matMul: "staged 64 x 64",
   },
 ];
-/** Heads have more, all other matrices fewer. */
+/** Most heads have more, most other matrices fewer. */
 const MANY_ROWS = 32_768;
 
 export interface Seeds {

@@ -26,11 +26,11 @@ export interface TuningTask {
 export interface TuneOptions {
   /** Milliseconds. */
   readonly now: () => number;
-  /** Time for measuring, all tasks together. */
+  /** Time for measuring, all tasks together; the first is measured to its end. */
   readonly timingMs: number;
   /**
-   * Of it, how long the first seed runs before anything counts: a GPU that was idle raises its clock by and by, and what is timed
-   * first would be timed at another speed than the rest.
+   * Of it, how long the first seed runs before anything counts, and the next one after an interruption: a GPU that was idle raises
+   * its clock by and by, and what is timed first would be timed at another speed than the rest.
    */
   readonly warmUpMs: number;
   /** Does `work` when nothing else would be held up by it, or would disturb it; rejects when that will not come. */
@@ -48,12 +48,14 @@ const PROBE_DIVISOR = 4;
 const PROBE_LIMIT = 3;
 /** After a round, what is so much slower than the best so far is timed no more. */
 const ROUND_LIMIT = 1.2;
+/** Passes that are so far apart may be of a GPU whose clock has fallen. */
+const INTERRUPTION_MS = 100;
 /** A candidate has to be better than the seed by more than what quiet measurements scatter by. */
 const LEAST_GAIN = 0.03;
 
 /**
- * Measures until all tasks or the budget have ended. All that is measured is compiled first, one task after the other as there
- * is time: while a driver compiles, a GPU's clock falls.
+ * Measures until all tasks or the budget have ended. All that is measured is compiled first, one task after the other: while a
+ * driver compiles, a GPU's clock falls. A task that is interrupted is left for the next time.
  * @throws EngineError `aborted`, `device_lost`, `disposed`; and what `alone` and the seed's own preparation throw
  */
 export async function tune(tasks: readonly TuningTask[], options: TuneOptions): Promise<void> {
@@ -67,12 +69,14 @@ export async function tune(tasks: readonly TuningTask[], options: TuneOptions): 
       await prepareAll(task, trials);
       await check(task, trials, alone);
     }
-    const time = createClock(options);
+    const clock = createClock(options);
     let warmUpMs = options.warmUpMs;
     for (const [{ name, variants }, trials] of prepared) {
-      const rounds = await measure(variants[0]!, trials, time, warmUpMs);
+      clock.begin();
+      const rounds = await measure(variants[0]!, trials, clock, warmUpMs);
       if (!rounds) return;
-      warmUpMs = 0;
+      warmUpMs = clock.interrupted ? options.warmUpMs : 0;
+      if (clock.interrupted) continue;
       const medians = [...rounds].map(([variant, runMs]) => [variant, median(runMs)] as const);
       await onMeasured(name, fastest(variants[0]!, rounds), Object.fromEntries(medians));
     }
@@ -81,20 +85,41 @@ export async function tune(tasks: readonly TuningTask[], options: TuneOptions): 
   }
 }
 
-/** Milliseconds of one run out of so many; undefined when no time was left for them. */
-type Clock = (trial: Trial, repeats: number) => Promise<number | undefined>;
+interface Clock {
+  /** Begins with a task. The first has no limit, so that something comes of each session. */
+  begin(): void;
+  /** Milliseconds of one run out of so many; undefined when no time was left for them. */
+  time(trial: Trial, repeats: number): Promise<number | undefined>;
+  /** Whether something came between two passes of the task. */
+  readonly interrupted: boolean;
+}
 
 function createClock({ now, timingMs, alone }: TuneOptions): Clock {
   let leftMs = timingMs;
-  return async (trial, repeats) => {
-    if (leftMs <= 0) return undefined;
-    const ms = await alone(async () => {
-      const start = now();
-      await trial.run(repeats);
-      return now() - start;
-    });
-    leftMs -= ms;
-    return ms / repeats;
+  let begun = 0;
+  let interrupted = false;
+  let lastEnd: number | undefined;
+  return {
+    begin() {
+      begun++;
+      interrupted = false;
+      lastEnd = undefined;
+    },
+    async time(trial, repeats) {
+      if (leftMs <= 0 && begun > 1) return undefined;
+      const ms = await alone(async () => {
+        const start = now();
+        if (lastEnd !== undefined && start - lastEnd > INTERRUPTION_MS) interrupted = true;
+        await trial.run(repeats);
+        lastEnd = now();
+        return lastEnd - start;
+      });
+      leftMs -= ms;
+      return ms / repeats;
+    },
+    get interrupted() {
+      return interrupted;
+    },
   };
 }
 
@@ -142,7 +167,7 @@ function isSame(expected: Float32Array, actual: Float32Array, maxDifference: num
 async function measure(
   seed: string,
   trials: ReadonlyMap<string, Trial>,
-  time: Clock,
+  { time }: Clock,
   warmUpMs: number,
 ): Promise<Map<string, readonly number[]> | undefined> {
   const found = await repeatsFor(trials.get(seed)!, time, warmUpMs);
@@ -172,7 +197,7 @@ async function measure(
 /** How many runs make a pass long enough to be measured, once the seed has run for `warmUpMs`. */
 async function repeatsFor(
   seed: Trial,
-  time: Clock,
+  time: Clock["time"],
   warmUpMs: number,
 ): Promise<{ repeats: number; seedMs: number } | undefined> {
   let spentMs = 0;

@@ -38,7 +38,7 @@ export interface Tuner {
   choose(subject: TuningSubject): Promise<Choices>;
   /**
    * Measures what nobody has measured, and keeps it for later sessions. Where nothing can be kept nothing is measured, nor where
-   * three measurings in a row have ended with the device or the page.
+   * it has cost three devices.
    * @throws EngineError `aborted`, `device_lost`, `disposed`, and what the trials and `alone` throw
    */
   measure(subject: TuningSubject, site: TuningTools): Promise<void>;
@@ -48,18 +48,18 @@ const TIMING_MS = 1500;
 const WARM_UP_MS = 300;
 const STORE_MS = 1000;
 
-/** Of measurings that were begun and never ended: a driver that a trial brings down is not asked a fourth time. */
-const MOST_UNENDED = 3;
+/** A driver that trials have brought down so often is not asked again. */
+const MOST_LOSSES = 3;
 
 /** What is kept; other versions are a miss. */
 interface Kept {
   readonly version: 1;
   readonly choices: Choices;
-  /** Measurings that were begun since the last one that came to something or was left in order. */
-  readonly unended: number;
+  /** Devices that were lost while their kernels were measured. */
+  readonly losses: number;
 }
 
-const NOTHING: Kept = { version: 1, choices: {}, unended: 0 };
+const NOTHING: Kept = { version: 1, choices: {}, losses: 0 };
 
 export function createTuner(options: TunerOptions): Tuner {
   const { platform, store, now = () => performance.now(), adapters = "gpus" } = options;
@@ -75,14 +75,14 @@ export function createTuner(options: TunerOptions): Tuner {
   ): Promise<void> {
     if (!store) return;
     const key = await subject.key();
-    let kept = await readKept(store, key);
-    const open = classes.filter((kernels) => keptVariant(kept.choices, kernels, adapter) === undefined);
-    if (open.length === 0 || kept.unended >= MOST_UNENDED) return;
-    const keep = (more: Partial<Kept>) => {
-      kept = { ...kept, ...more };
-      return inTime(store.write(key, kept)).catch(() => {});
+    const { choices, losses } = await readKept(store, key);
+    const open = classes.filter((kernels) => keptVariant(choices, kernels, adapter) === undefined);
+    if (losses >= MOST_LOSSES) return;
+    // Read anew each time, since another page may have kept something meanwhile.
+    const keep = async (change: (kept: Kept) => Partial<Kept>) => {
+      const kept = await readKept(store, key);
+      await inTime(store.write(key, { ...kept, ...change(kept) })).catch(() => {});
     };
-    await alone(() => keep({ unended: kept.unended + 1 }));
     try {
       await tune(open.map(taskOf), {
         now,
@@ -91,16 +91,14 @@ export function createTuner(options: TunerOptions): Tuner {
         alone,
         async onMeasured(name, best, runMs) {
           // At once: the page may be gone before the next one.
-          await keep({ choices: { ...kept.choices, [name]: best }, unended: 0 });
+          await keep((kept) => ({ choices: { ...kept.choices, [name]: best } }));
           await options.onMeasured?.(name, best, runMs);
         },
       });
     } catch (error) {
-      if (isEngineError(error, "device_lost")) throw error;
-      await keep({ unended: 0 });
+      if (isEngineError(error, "device_lost")) await keep((kept) => ({ losses: kept.losses + 1 }));
       throw error;
     }
-    await keep({ unended: 0 });
   }
 
   return {
@@ -141,8 +139,8 @@ async function readKept(store: TuningStore, key: string): Promise<Kept> {
 
 function isKept(value: unknown): value is Kept {
   if (typeof value !== "object" || value === null) return false;
-  const { version, choices, unended } = value as Record<keyof Kept, unknown>;
-  if (version !== 1 || typeof unended !== "number" || typeof choices !== "object" || choices === null) return false;
+  const { version, choices, losses } = value as Record<keyof Kept, unknown>;
+  if (version !== 1 || typeof losses !== "number" || typeof choices !== "object" || choices === null) return false;
   return Object.values(choices).every((variant) => typeof variant === "string");
 }
 

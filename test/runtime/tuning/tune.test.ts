@@ -152,15 +152,39 @@ test("nothing runs but alone, and waiting for that is not counted", async () => 
     },
   };
   const alone: TuneOptions["alone"] = async (work) => {
-    clock.pass(10_000);
+    clock.pass(90); // so little is no interruption
     isAlone = true;
     return work().finally(() => {
       isAlone = false;
     });
   };
-  // 8 to know the seed, 4 / 4 to know the other, three rounds of 12.
-  expect(await bestOf([watched], { ...optionsOf(clock), alone, timingMs: 60 })).toEqual({ class: "a" });
+  // A class takes 8 to know the seed, 4 to know the other, and three rounds of 12.
+  const other = fakeTask(clock, "other", { seed: { runMs: 8 }, a: { runMs: 4 } });
+  const chosen = await bestOf([watched, other.task], { ...optionsOf(clock), alone, timingMs: 96 });
+  expect(chosen).toEqual({ class: "a", other: "a" });
   expect(counts.open).toBe(0);
+});
+
+test("a class during which something else was done is left for the next time, and the next one is begun warm", async () => {
+  const clock = fakeClock();
+  const table = { seed: { runMs: 8 }, a: { runMs: 4 } };
+  const tasks = ["first", "second", "third"].map((name) => fakeTask(clock, name, table));
+  const alone: TuneOptions["alone"] = async (work) => {
+    if (tasks[1]!.runs.length === 3) clock.pass(500);
+    return work();
+  };
+  const all = tasks.map(({ task }) => task);
+  expect(await bestOf(all, { ...optionsOf(clock), alone, warmUpMs: 80 })).toEqual({ first: "a", third: "a" });
+  const seeds = tasks.map(({ runs }) => runs.filter(({ variant }) => variant === "seed").length);
+  expect(seeds).toEqual([10 + 3, 1 + 3, 10 + 3]);
+});
+
+test("the first class is measured to its end, however little time there is", async () => {
+  const clock = fakeClock();
+  const tasks = ["first", "second"].map((name) => fakeTask(clock, name, { seed: { runMs: 80 }, a: { runMs: 40 } }));
+  const all = tasks.map(({ task }) => task);
+  expect(await bestOf(all, { ...optionsOf(clock), timingMs: 100 })).toEqual({ first: "a" });
+  expect(tasks[1]!.runs).toEqual([]);
 });
 
 test.each([0, 1, 2, 3, 5, 8])(

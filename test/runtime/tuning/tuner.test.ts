@@ -26,8 +26,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function kept(choices: object, unended = 0) {
-  return { version: 1, choices, unended };
+function kept(choices: object, losses = 0) {
+  return { version: 1, choices, losses };
 }
 
 function memoryStore(held: Record<string, unknown> = {}): TuningStore & { held: Record<string, unknown> } {
@@ -124,7 +124,7 @@ test("what is measured is kept class by class, and what the budget missed is mea
 test.each<[string, unknown]>([
   ["nothing", undefined],
   ["another version", { ...kept({ a: OTHER }), version: 2 }],
-  ["no choices", { version: 1, unended: 0 }],
+  ["no choices", { version: 1, losses: 0 }],
   ["no count", { version: 1, choices: { a: OTHER } }],
   ["choices that are no names", kept({ a: 3 })],
   ["a variant that is no more", kept({ a: "3 x 7" })],
@@ -176,45 +176,29 @@ test("models that are loaded at once are measured one after the other, and a fai
   expect(other.timed).toEqual(["d"]);
 });
 
-/** The runtime is lent so often, then `fault` ends it; without one it is never lent again. */
-function lent(times: number, fault?: Error): TuningTools["alone"] {
-  let count = 0;
-  return (work) => (count++ < times ? work() : fault ? Promise.reject(fault) : new Promise<never>(() => {}));
-}
-
-test("what has brought the device down three times, or the page, is not tried again", async () => {
+test("what has cost the device three times is not tried again; other ends count for nothing", async () => {
   const store = memoryStore();
-  const fault = new EngineError("device_lost", "It is gone.");
-  for (const unended of [1, 2]) {
-    await expect(bench({ store }).measureWhen(lent(1, fault), ["a"])).rejects.toBe(fault);
-    expect(store.held).toEqual({ key: kept({}, unended) });
+  const end = (code: "device_lost" | "aborted") => new EngineError(code, "It is gone.");
+  for (const losses of [1, 2, 3]) {
+    for (const fault of [end("aborted"), end("device_lost")])
+      await expect(bench({ store }).measureWhen(() => Promise.reject(fault), ["a"])).rejects.toBe(fault);
+    expect(store.held).toEqual({ key: kept({}, losses) });
   }
-  void bench({ store }).measureWhen(lent(2), ["a"]); // the page is gone
-  await vi.waitFor(() => expect(store.held).toEqual({ key: kept({}, 3) }));
   const next = bench({ store });
   await next.measure(["a"]);
   expect(next.timed).toEqual([]);
   expect(await next.choose(["a"])).toEqual({ a: SEED });
 });
 
-test("what was left in order, or came to something, counts for nothing", async () => {
-  const ended = new EngineError("aborted", "The model was unloaded.");
-  for (const unended of [0, 2]) {
-    const store = memoryStore({ key: kept({}, unended) });
-    await expect(bench({ store }).measureWhen(lent(3, ended), ["a"])).rejects.toBe(ended);
-    expect(store.held).toEqual({ key: kept({}) });
-  }
-  const store = memoryStore({ key: kept({}, 2) });
-  // Lent until the first class is measured, and not again.
-  const { measureWhen, timed } = bench({ store });
-  const once: TuningTools["alone"] = (work) => (timed.length > 0 ? new Promise<never>(() => {}) : work());
-  void measureWhen(once, ["a", "b"]);
-  await vi.waitFor(() => expect(store.held).toEqual({ key: kept({ a: FAST }) }));
-});
-
-test("before the runtime is lent for the first time nothing is counted", async () => {
+test("what another page has kept meanwhile stays", async () => {
   const store = memoryStore();
-  const ended = new EngineError("aborted", "The command has ended.");
-  await expect(bench({ store }).measureWhen(lent(0, ended), ["a"])).rejects.toBe(ended);
-  expect(store.held).toEqual({});
+  const { measureWhen } = bench({ store });
+  await measureWhen(
+    (work) => {
+      store.held["key"] = kept({ ...(store.held["key"] as ReturnType<typeof kept>)?.choices, other: OTHER }, 1);
+      return work();
+    },
+    ["a"],
+  );
+  expect(store.held).toEqual({ key: kept({ other: OTHER, a: FAST }, 1) });
 });
