@@ -11,6 +11,7 @@ import { listCpuDrivers } from "../../scripts/dawn.ts";
 import { PROJECT_ROOT } from "../../scripts/default-model.ts";
 import { endOfLine } from "../conformance/openai/access-lines.ts";
 import { CHECKS_OF_CLIENTS } from "../conformance/openai/checks.ts";
+import { until } from "../conformance/openai/claims.ts";
 import { testWay } from "../conformance/openai/test-way.ts";
 import { clientWay } from "../conformance/openai/way.ts";
 import { endlessModel } from "../fixtures/endless-model.ts";
@@ -24,14 +25,17 @@ async function startServe() {
   const args = ["serve", "--model", `tiny=${path}`, "--port", "0", "--adapter", driver!.name];
   const child = spawn(process.execPath, [join(PROJECT_ROOT, "scripts/run.mjs"), ...args], { cwd: PROJECT_ROOT });
   const exited = once(child, "exit");
+  const lines: string[] = [];
   const ends: string[] = [];
   createInterface(child.stderr).on("line", (line) => {
+    lines.push(line);
     if (/ (GET|POST|DELETE) \/v1\//.test(line)) ends.push(endOfLine(line));
   });
   const [line] = (await once(createInterface(child.stdout), "line")) as [string];
   const baseURL = /http:\S+/.exec(line)![0];
   return {
     baseURL,
+    lines,
     ends,
     async interrupt(): Promise<number> {
       child.kill("SIGINT");
@@ -44,9 +48,14 @@ async function startServe() {
 
 describe.skipIf(driver === undefined)("npm run serve", () => {
   async function open() {
-    const { baseURL, ends, interrupt } = await startServe();
+    const { baseURL, lines, ends, interrupt } = await startServe();
     const close = async () => void (await interrupt());
-    return { way: clientWay(OpenAI, { baseURL }, { model: "tiny", ends }), close };
+    // Lines of the log come through a pipe, in the order in which requests have ended.
+    const allTold = async () => {
+      const last = (await fetch(`${baseURL}/models`)).headers.get("x-request-id")!;
+      await until(() => lines.some((line) => line.endsWith(last)));
+    };
+    return { way: clientWay(OpenAI, { baseURL }, { model: "tiny", ends, allTold }), close };
   }
   testWay("and the openai package", open, CHECKS_OF_CLIENTS);
 

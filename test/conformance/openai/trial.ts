@@ -85,6 +85,7 @@ function createTrial<W extends Way>(way: W, seen: Seen[]): Trial<W> {
       return chunks;
     },
     async endOf(work) {
+      await way.allTold?.();
       const before = way.ends.length;
       await work();
       await until(() => way.ends.length > before);

@@ -12,6 +12,8 @@ export interface Way {
   readonly door: AnsweringEngine;
   /** One entry for each request that has ended, in any way: `aborted` when its caller left. */
   readonly ends: readonly string[];
+  /** Where entries come late: resolves when there is one for each request that was answered before. */
+  readonly allTold?: (() => Promise<void>) | undefined;
   /** How a request may end whose caller leaves before its response begins: `aborted`, where that can be heard. */
   readonly givenUp: readonly string[];
   /** Says of what a call was ended with that its caller had left. */
@@ -44,12 +46,13 @@ export function directWay(door: AnsweringEngine, facts: Pick<Way, "model" | "end
 export function clientWay(
   openai: typeof OpenAI,
   options: ClientOptions,
-  { model, ends }: Pick<Way, "model" | "ends">,
+  { model, ends, allTold }: Pick<Way, "model" | "ends" | "allTold">,
 ): ClientWay {
   const clientOf = (more: ClientOptions = {}) => new openai({ apiKey: "local", ...options, ...more });
   return {
     model,
     ends,
+    allTold,
     givenUp: ["aborted"],
     package: openai,
     clientOf,
