@@ -3,7 +3,7 @@ import { type Remote, transfer, wrap } from "comlink";
 import { EngineError } from "../base/errors.ts";
 import { whenReleased } from "../base/held-lock.ts";
 import { PendingCalls } from "../base/pending.ts";
-import { untilAbort } from "../base/until-abort.ts";
+import { sleep, untilAbort } from "../base/until-abort.ts";
 import type { ModelInfo } from "../engine/model-info.ts";
 import type { ProgressEvent } from "../engine/progress.ts";
 import { ModelFiles, type ModelInput } from "../transport/model-files.ts";
@@ -73,7 +73,7 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
   async function close(error: EngineError): Promise<void> {
     watching.abort();
     calls.fail(error);
-    await Promise.race([remote.dispose().then(ignore, ignore), delay(FAREWELL_MS)]);
+    await Promise.race([remote.dispose().then(ignore, ignore), sleep(FAREWELL_MS)]);
     end(error);
   }
 
@@ -143,10 +143,6 @@ async function watchLock(
   const name = `ingle-${crypto.randomUUID()}`;
   await calls.track(remote.hold(name));
   whenReleased(locks, name, signal, () => crash("it ended"));
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function ignore(): void {}

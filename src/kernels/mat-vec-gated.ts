@@ -2,7 +2,7 @@
 import { defineKernel } from "../gpu/kernel.ts";
 import activation from "./activation.wgsl?raw";
 import { type ActivationName, activate } from "./gated-activation.ts";
-import { linearReference } from "./mat-vec.ts";
+import { linearReference, matVecShares } from "./mat-vec.ts";
 import source from "./mat-vec-gated.wgsl?raw";
 import threads from "./mat-vec-threads.wgsl?raw";
 import normScale from "./norm-scale.wgsl?raw";
@@ -25,9 +25,7 @@ export const matVecGated = defineKernel({
   },
   params: { columns: "u32", width: "u32", hasNorm: "u32", epsilon: "f32" },
   overrides: { LANES: "u32", PER_LANE: "u32", SLICES: "u32", ROWS: "u32", ACTIVATION: "u32" },
-  grid: ({ rows }: { rows: number }, { params, overrides }) => [
-    Math.ceil(params.width / (overrides.LANES * overrides.PER_LANE)) * Math.ceil(rows / overrides.ROWS),
-  ],
+  grid: ({ rows }: { rows: number }, { params, overrides }) => [matVecShares(params.width, rows, overrides)],
 });
 
 /** act(gate x) * (up x) of each row in float64: [rows, width]. `weights`: [2 * width, columns], dequantized. */

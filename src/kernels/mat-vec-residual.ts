@@ -1,6 +1,7 @@
 // Products that are added to the residual stream, for few rows of x, and what the norm behind them needs.
 import { defineKernel } from "../gpu/kernel.ts";
 import { ROW_TILE } from "../quant/format.ts";
+import { matVecShares } from "./mat-vec.ts";
 import source from "./mat-vec-residual.wgsl?raw";
 import threads from "./mat-vec-threads.wgsl?raw";
 
@@ -37,9 +38,7 @@ export const matVecResidual = defineKernel({
   },
   params: { columns: "u32", rowCount: "u32", rowOffset: "u32", width: "u32", hasBias: "u32" },
   overrides: { LANES: "u32", PER_LANE: "u32", SLICES: "u32", ROWS: "u32" },
-  grid: ({ rows }: { rows: number }, { params, overrides }) => [
-    Math.ceil(params.rowCount / (overrides.LANES * overrides.PER_LANE)) * Math.ceil(rows / overrides.ROWS),
-  ],
+  grid: ({ rows }: { rows: number }, { params, overrides }) => [matVecShares(params.rowCount, rows, overrides)],
 });
 
 /** What a residual stream, [rows, width], leaves for the norm of this weight, in float64. */

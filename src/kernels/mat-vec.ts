@@ -54,10 +54,17 @@ export const matVec = defineKernel({
     epsilon: "f32",
   },
   overrides: { LANES: "u32", PER_LANE: "u32", SLICES: "u32", ROWS: "u32" },
-  grid: ({ rows }: { rows: number }, { params, overrides }) => [
-    Math.ceil(params.rowCount / (overrides.LANES * overrides.PER_LANE)) * Math.ceil(rows / overrides.ROWS),
-  ],
+  grid: ({ rows }: { rows: number }, { params, overrides }) => [matVecShares(params.rowCount, rows, overrides)],
 });
+
+/** Workgroups for so many rows of a matrix and of x, in any of the mat-vec kernels: `shareOf` in mat-vec-threads.wgsl deals them. */
+export function matVecShares(
+  matrixRows: number,
+  rows: number,
+  { LANES, PER_LANE, ROWS }: { readonly LANES: number; readonly PER_LANE: number; readonly ROWS: number },
+): number {
+  return Math.ceil(matrixRows / (LANES * PER_LANE)) * Math.ceil(rows / ROWS);
+}
 
 export interface LinearReferenceOptions {
   /** [rows, columns] */

@@ -19,6 +19,7 @@ const ROUNDS = 5;
 const PROMPT = 128;
 const STEPS = 12;
 const CONTEXT_LENGTH = 512;
+
 export async function main(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { timing: { type: "string" } } });
   const [adapter, path = DEFAULT_MODEL_PATH] = positionals;

@@ -11,7 +11,7 @@ import type { TuningTask } from "../../src/runtime/tuning/tune.ts";
 import { createTuner, type Tuner, type TuningTools } from "../../src/runtime/tuning/tuner.ts";
 import type { Choices, KernelClass } from "../../src/runtime/tuning/variants.ts";
 import { memorySource } from "../../src/storage/byte-source.ts";
-import type { TuningStore } from "../../src/storage/tuning-store.ts";
+import { memoryTuningStore } from "../fixtures/memory-tuning-store.ts";
 import { tinyModel } from "../fixtures/tiny-models.ts";
 import { describeAdapters, saidToBeGpu, type TestAdapter } from "./adapters.ts";
 import { nmse } from "./weight-kernels.ts";
@@ -81,12 +81,12 @@ function decided(choices: Choices): Tuner {
 /** Loads a model, computes a prompt, and does `work` with what its tuner is given to measure with. */
 async function measuring(
   device: Device,
-  work: (classes: readonly KernelClass[], site: TuningTools) => Promise<void>,
+  work: (classes: readonly KernelClass[], tools: TuningTools) => Promise<void>,
   precision?: Precision,
 ): Promise<Runtime> {
   let measured: Promise<void> | undefined;
-  const measure: Tuner["measure"] = ({ classes }, site) => {
-    measured = site.alone(() => work(classes, site));
+  const measure: Tuner["measure"] = ({ classes }, tools) => {
+    measured = tools.alone(() => work(classes, tools));
     return measured;
   };
   const runtime = await loadOn(device, { platform: "test", choose: async () => ({}), measure }, precision);
@@ -181,11 +181,7 @@ describeAdapters("tuning", (adapter) => {
   });
 
   test("what is measured between answers changes none of them, and is what the next session takes", async () => {
-    const kept = new Map<string, unknown>();
-    const store: TuningStore = {
-      read: async (key) => kept.get(key),
-      write: async (key, value) => void kept.set(key, value),
-    };
+    const store = memoryTuningStore();
     const measured: string[] = [];
     let tell = () => {};
     const all = new Promise<void>((resolve) => {
@@ -215,7 +211,7 @@ describeAdapters("tuning", (adapter) => {
     expect(measured).toEqual(CLASSES);
     expect(await answer(first)).toEqual(expected);
     const second = await load(adapter, session());
-    const [{ choices }] = [...kept.values()] as [{ choices: Choices }];
+    const [{ choices }] = Object.values(store.held) as [{ choices: Choices }];
     for (const [name, variant] of Object.entries(choices))
       expect(second.info.fingerprint["variants"]).toContain(`${name}: ${variant}`);
     expectClose(await answer(second), expected);

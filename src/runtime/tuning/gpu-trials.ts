@@ -57,8 +57,8 @@ export async function chooseVariants(
   tuner: Tuner | undefined,
 ): Promise<ChosenVariants> {
   const adapter = factsOf(site);
-  const choices = (await tuner?.choose(subjectOf(site, graphs, tuner))) ?? {};
   const classes = classesOf(graphs, site.weights);
+  const choices = (await tuner?.choose(subjectOf(site, classes, tuner))) ?? {};
   return { variants: variantsFor(adapter, choices), description: describeVariants(adapter, classes, choices) };
 }
 
@@ -89,12 +89,11 @@ export function measureWhenIdle(
   };
   const taskOf = (kernels: KernelClass) => tuningTask({ ...site, check }, kernels);
   // Nobody waits for it: what it fails at keeps its seed.
-  tuner.measure(subjectOf(site, graphs, tuner), { taskOf, alone }).catch(() => {});
+  tuner.measure(subjectOf(site, classesOf(graphs, site.weights), tuner), { taskOf, alone }).catch(() => {});
 }
 
-function subjectOf(site: TuningSite, graphs: readonly Graph[], { platform }: Tuner): TuningSubject {
+function subjectOf(site: TuningSite, classes: readonly KernelClass[], { platform }: Tuner): TuningSubject {
   const adapter = factsOf(site);
-  const classes = classesOf(graphs, site.weights);
   return { adapter, key: () => tuningKey(site.device, adapter, platform), classes };
 }
 

@@ -34,14 +34,14 @@ export interface TuningTools {
 
 export interface Tuner {
   readonly platform: string;
-  /** For this session: what was chosen in it before, or else what is kept from earlier ones, or else nothing: the seeds. */
+  /** For this session: what was chosen in it before, or else what is kept from earlier ones, or else the seed. */
   choose(subject: TuningSubject): Promise<Choices>;
   /**
    * Measures what nobody has measured, and keeps it for later sessions. Where nothing can be kept nothing is measured, nor where
    * it has cost three devices.
    * @throws EngineError `aborted`, `device_lost`, `disposed`, and what the trials and `alone` throw
    */
-  measure(subject: TuningSubject, site: TuningTools): Promise<void>;
+  measure(subject: TuningSubject, tools: TuningTools): Promise<void>;
 }
 
 const TIMING_MS = 1500;
@@ -76,8 +76,8 @@ export function createTuner(options: TunerOptions): Tuner {
     if (!store) return;
     const key = await subject.key();
     const { choices, losses } = await readKept(store, key);
-    const open = classes.filter((kernels) => keptVariant(choices, kernels, adapter) === undefined);
     if (losses >= MOST_LOSSES) return;
+    const open = classes.filter((kernels) => keptVariant(choices, kernels, adapter) === undefined);
     // Read anew each time, since another page may have kept something meanwhile.
     const keep = async (change: (kept: Kept) => Partial<Kept>) => {
       const kept = await readKept(store, key);
@@ -117,9 +117,9 @@ export function createTuner(options: TunerOptions): Tuner {
       pinned.set(key, choices);
       return choices;
     },
-    measure(subject, site) {
+    measure(subject, tools) {
       if (!isTuned(subject.adapter)) return Promise.resolve();
-      const measured = tail.then(() => measure(subject, site));
+      const measured = tail.then(() => measure(subject, tools));
       tail = measured.catch(() => {});
       return measured;
     },

@@ -5,7 +5,7 @@ import type { AdapterFacts } from "../../../src/gpu/device.ts";
 import { Q4_1 } from "../../../src/quant/q4_1.ts";
 import { createTuner, type TunerOptions, type TuningTools } from "../../../src/runtime/tuning/tuner.ts";
 import { candidatesOf, type KernelClass } from "../../../src/runtime/tuning/variants.ts";
-import type { TuningStore } from "../../../src/storage/tuning-store.ts";
+import { memoryTuningStore } from "../../fixtures/memory-tuning-store.ts";
 import { fakeClock, fakeTask } from "./fake-trials.ts";
 
 const GPU: AdapterFacts = {
@@ -28,16 +28,6 @@ afterEach(() => {
 
 function kept(choices: object, losses = 0) {
   return { version: 1, choices, losses };
-}
-
-function memoryStore(held: Record<string, unknown> = {}): TuningStore & { held: Record<string, unknown> } {
-  return {
-    held,
-    read: async (key) => held[key],
-    async write(key, value) {
-      held[key] = value;
-    },
-  };
 }
 
 /** A tuner, and models of mat-vec classes for which FAST is the fastest; `timed` are the classes that were measured. */
@@ -64,7 +54,7 @@ test("the names used here are variants of such an adapter, the seed first", () =
 });
 
 test("a session has what is kept, or else seeds; what it measures is for the next one", async () => {
-  const store = memoryStore();
+  const store = memoryTuningStore();
   const first = bench({ store });
   expect(await first.choose(["a", "b"])).toEqual({ a: SEED, b: SEED });
   await first.measure(["a", "b"]);
@@ -84,7 +74,7 @@ test("a session has what is kept, or else seeds; what it measures is for the nex
 });
 
 test("of a model that comes later, only what no other has is not chosen yet", async () => {
-  const store = memoryStore();
+  const store = memoryTuningStore();
   const { choose, measure } = bench({ store });
   expect(await choose(["a"])).toEqual({ a: SEED });
   await measure(["a", "b"]);
@@ -92,7 +82,7 @@ test("of a model that comes later, only what no other has is not chosen yet", as
 });
 
 test("under another key it is measured anew, and the old one stays", async () => {
-  const store = memoryStore({ old: kept({ a: OTHER }) });
+  const store = memoryTuningStore({ old: kept({ a: OTHER }) });
   const { choose, measure, timed } = bench({ store });
   await measure(["a"], { key: "new" });
   expect(await choose(["a"], { key: "new" })).toEqual({ a: FAST });
@@ -102,7 +92,7 @@ test("under another key it is measured anew, and the old one stays", async () =>
 });
 
 test("a choice of this session outlives a change of the store", async () => {
-  const store = memoryStore({ key: kept({ a: FAST }) });
+  const store = memoryTuningStore({ key: kept({ a: FAST }) });
   const { choose } = bench({ store });
   expect(await choose(["a"])).toEqual({ a: FAST });
   store.held["key"] = kept({ a: OTHER });
@@ -110,7 +100,7 @@ test("a choice of this session outlives a change of the store", async () => {
 });
 
 test("what is measured is kept class by class, and what the budget missed is measured in the next session", async () => {
-  const store = memoryStore();
+  const store = memoryTuningStore();
   const budget = { timingMs: 80, warmUpMs: 0 };
   const first = bench({ store, ...budget });
   await first.measure(["a", "b"]);
@@ -130,7 +120,7 @@ test.each<[string, unknown]>([
   ["a variant that is no more", kept({ a: "3 x 7" })],
   ["a text", "a: 8 x 4"],
 ])("%s in the store is a miss", async (_, value) => {
-  const { choose, measure, timed } = bench({ store: memoryStore({ key: value }) });
+  const { choose, measure, timed } = bench({ store: memoryTuningStore({ key: value }) });
   expect(await choose(["a"])).toEqual({ a: SEED });
   await measure(["a"]);
   expect(timed).toEqual(["a"]);
@@ -153,22 +143,22 @@ test("a store that rejects is a miss, and so is one that never answers; without 
 
 test("a CPU adapter takes its seeds without timing, and without looking into the store, unless told otherwise", async () => {
   const adapter = { ...GPU, isFallback: true };
-  const store = memoryStore({ key: kept({ a: OTHER }) });
+  const store = memoryTuningStore({ key: kept({ a: OTHER }) });
   const usual = bench({ store });
   expect(await usual.choose(["a"], { adapter })).toEqual({});
   await usual.measure(["b"], { adapter });
   expect(usual.timed).toEqual([]);
-  const forced = bench({ store: memoryStore(), adapters: "all" });
+  const forced = bench({ store: memoryTuningStore(), adapters: "all" });
   await forced.measure(["a"], { adapter });
   expect(forced.timed).toEqual(["a"]);
 });
 
 test("models that are loaded at once are measured one after the other, and a failure of one is not the other's", async () => {
-  const { measure, timed } = bench({ store: memoryStore() });
+  const { measure, timed } = bench({ store: memoryTuningStore() });
   await Promise.all([measure(["a", "b"]), measure(["b", "c"])]);
   expect(timed).toEqual(["a", "b", "c"]);
   const fault = new EngineError("device_lost", "It is gone.");
-  const other = bench({ store: memoryStore() });
+  const other = bench({ store: memoryTuningStore() });
   const lost = other.measureWhen(() => Promise.reject(fault), ["d"]);
   const next = other.measure(["d"]);
   await expect(lost).rejects.toBe(fault);
@@ -177,7 +167,7 @@ test("models that are loaded at once are measured one after the other, and a fai
 });
 
 test("what has cost the device three times is not tried again; other ends count for nothing", async () => {
-  const store = memoryStore();
+  const store = memoryTuningStore();
   const end = (code: "device_lost" | "aborted") => new EngineError(code, "It is gone.");
   for (const losses of [1, 2, 3]) {
     for (const fault of [end("aborted"), end("device_lost")])
@@ -191,7 +181,7 @@ test("what has cost the device three times is not tried again; other ends count 
 });
 
 test("what another page has kept meanwhile stays", async () => {
-  const store = memoryStore();
+  const store = memoryTuningStore();
   const { measureWhen } = bench({ store });
   await measureWhen(
     (work) => {
